@@ -1,0 +1,52 @@
+//! Parsed expressions.
+//!
+//! A [`Datum`] is what the reader makes of text: plain data with a span on every node, `Send`, without a
+//! reference into the interpreter. Abbreviations are read as lists (`'x` as `(quote x)`, `#~x` as
+//! `(gexp x)`, `#$x` as `(ungexp x)`, `#$@x` as `(ungexp-splicing x)`, `#+x` as `(ungexp-native x)`,
+//! `#+@x` as `(ungexp-native-splicing x)`; `#$pkg:out` as `(ungexp pkg "out")`, `#$output:lib` as
+//! `(ungexp output "lib")`).
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+
+use crate::{span::Span, symbol::Symbol};
+
+/// A parsed expression and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Datum {
+    /// What it is.
+    pub kind: DatumKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The kinds of parsed expressions.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DatumKind {
+    /// `#t`, `#f`.
+    Bool(bool),
+    /// An exact integer that fits in 64 bits.
+    Int(i64),
+    /// A larger exact integer.
+    BigInt(Box<BigInt>),
+    /// An exact rational that is not an integer.
+    Rational(Box<BigRational>),
+    /// An inexact number.
+    Float(f64),
+    /// A character.
+    Char(char),
+    /// A string.
+    String(Box<str>),
+    /// A symbol.
+    Symbol(Symbol),
+    /// A keyword; the name is without `#:`.
+    Keyword(Symbol),
+    /// A proper list; the empty list is `()`.
+    List(Vec<Datum>),
+    /// `(a b . c)`: at least one element, then the tail, which is neither a list nor dotted.
+    Dotted(Vec<Datum>, Box<Datum>),
+    /// `#(a b)`.
+    Vector(Vec<Datum>),
+    /// `#vu8(1 2)`.
+    Bytes(Vec<u8>),
+}

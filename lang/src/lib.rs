@@ -1,0 +1,15 @@
+//! The hpcl language: text → value, or diagnostics.
+//!
+//! ```text
+//! text ──read──► datum ──expand──► core form ──compile──► chunk ──run──► value
+//! ```
+//!
+//! A small, pure, lazy-at-the-top-level Scheme. This crate does no I/O and knows no package and no store: sources come
+//! from a host, which may also add native procedures. Invariant: no input makes it panic or overflow the
+//! machine's stack.
+
+pub mod datum;
+pub mod diagnostic;
+pub mod source;
+pub mod span;
+pub mod symbol;

@@ -1,0 +1,1 @@
+//! Unpacks tar, ar, deb and zip archives, whatever their compression.

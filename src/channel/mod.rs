@@ -1,0 +1,1 @@
+//! Collections of recipes: where module sources come from.

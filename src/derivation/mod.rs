@@ -1,0 +1,1 @@
+//! Complete build descriptions in Nix's ATerm.

@@ -1,0 +1,1 @@
+//! Reads and edits ELF files in place: interpreter, RUNPATH, NEEDED.

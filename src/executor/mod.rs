@@ -1,0 +1,1 @@
+//! Realises derivations: plan, schedule, build, log.

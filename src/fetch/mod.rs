@@ -1,0 +1,1 @@
+//! Downloads fixed outputs: mirrors, resume, checked while streaming.

@@ -1,0 +1,1 @@
+//! The graph of derivations, hashed in parallel.

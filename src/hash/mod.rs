@@ -1,0 +1,1 @@
+//! Digests and their encodings: base-16, Nix's base-32, SRI.

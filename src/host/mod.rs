@@ -1,0 +1,1 @@
+//! The evaluation side's host: module sources and the natives that know packages' world.

@@ -1,0 +1,3 @@
+//! The `hpcl` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Unions of packages: what `shell` and `run` enter.

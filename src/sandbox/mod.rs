@@ -1,0 +1,1 @@
+//! Rootless isolation for builds.

@@ -1,0 +1,1 @@
+//! Names of store items and how they are computed.
