@@ -8,8 +8,20 @@
 //! from a host, which may also add native procedures. Invariant: no input makes it panic or overflow the
 //! machine's stack.
 
+pub mod code;
 pub mod datum;
 pub mod diagnostic;
+pub mod equal;
+pub mod host;
+pub mod module;
+pub mod native;
+pub mod number;
+pub mod print;
+pub mod procedure;
+pub mod record;
+mod release;
 pub mod source;
 pub mod span;
 pub mod symbol;
+pub mod table;
+pub mod value;

@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-use crate::value::Value;
+use crate::{source::SourceMap, value::Value};
 
 /// Where a procedure may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +42,8 @@ pub type NativeFn = fn(&mut Context<'_>, &[Value]) -> Result<Value, Raise>;
 pub struct Context<'a> {
     /// The host's state, for the natives that the host added.
     pub host: &'a mut dyn Any,
+    /// The texts that were read.
+    pub sources: &'a SourceMap,
 }
 
 /// An error without a place; the interpreter adds the place and the trace.
@@ -125,7 +127,9 @@ pub fn expect_strings(
     expect_list(procedure, arguments, index)?
         .iter()
         .map(|item| {
-            item.as_str().map(str::to_owned).ok_or_else(|| wrong_type(procedure, index, "a list of strings", item))
+            item.as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| wrong_type(procedure, index, "a list of strings", item))
         })
         .collect()
 }

@@ -10,9 +10,11 @@ use crate::{
     datum::Datum,
     native::Native,
     number::Number,
+    procedure::{Closure, Parameter, Primitive, Procedure, Promise},
     record::{Record, RecordType},
+    release::release,
+    span::Span,
     symbol::Symbol,
-    vm::{Closure, Parameter, Promise},
 };
 
 /// A run-time value.
@@ -45,19 +47,23 @@ pub enum Value {
     /// A cons cell.
     Pair(Rc<Pair>),
     /// A vector.
-    Vector(Rc<Vec<Value>>),
+    Vector(Rc<Items>),
     /// A bytevector.
     Bytes(Rc<Vec<u8>>),
     /// A procedure written in the language.
     Closure(Rc<Closure>),
     /// A procedure written in Rust.
     Native(&'static Native),
+    /// A procedure that the machine itself carries out: `apply`, `force`, `dynamic-wind`.
+    Primitive(Primitive),
+    /// A procedure made at run time that is not a plain closure: an accessor, an escape, a memoised procedure.
+    Procedure(Rc<Procedure>),
     /// A dynamic parameter; calling it returns its value.
     Parameter(Rc<Parameter>),
     /// A delayed expression.
     Promise(Rc<Promise>),
     /// Several values.
-    Values(Rc<Vec<Value>>),
+    Values(Rc<Items>),
     /// A record.
     Record(Rc<Record>),
     /// A record type.
@@ -86,6 +92,12 @@ pub struct Gexp {
     pub template: Rc<Datum>,
     /// The references, in the order of their numbers.
     pub references: Vec<GexpReference>,
+    /// What `with-imported-modules` attached: the value of its first operand, else the empty list.
+    pub modules: Value,
+    /// What `with-extensions` attached: the value of its first operand, else the empty list.
+    pub extensions: Value,
+    /// Where it was written.
+    pub span: Option<Span>,
 }
 
 /// What an `#$`, `#+`, `#$@` or `#+@` stands for.
@@ -98,6 +110,40 @@ pub struct GexpReference {
     pub native: bool,
     /// Whether its elements are spliced (`#$@`).
     pub splice: bool,
+}
+
+/// The elements of a vector, or several values; destroyed without recursion.
+#[derive(Default)]
+pub struct Items(Vec<Value>);
+
+impl From<Vec<Value>> for Items {
+    fn from(items: Vec<Value>) -> Self {
+        Items(items)
+    }
+}
+
+impl std::ops::Deref for Items {
+    type Target = [Value];
+
+    fn deref(&self) -> &[Value] {
+        &self.0
+    }
+}
+
+impl Drop for Items {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(release);
+    }
+}
+
+impl Drop for Gexp {
+    fn drop(&mut self) {
+        for reference in &mut self.references {
+            if let Some(value) = reference.value.take() {
+                release(value);
+            }
+        }
+    }
 }
 
 /// The contents of a hash table: keys in the order of insertion, found by `equal?`.
@@ -136,6 +182,31 @@ impl Value {
     /// Returns a proper list.
     pub fn list(items: impl IntoIterator<Item = Value, IntoIter: DoubleEndedIterator>) -> Value {
         Value::list_with_tail(items, Value::Nil)
+    }
+
+    /// Returns a vector.
+    pub fn vector(items: Vec<Value>) -> Value {
+        Value::Vector(Rc::new(Items::from(items)))
+    }
+
+    /// Returns several values; one alone stays as it is.
+    pub fn values(mut items: Vec<Value>) -> Value {
+        match items.len() {
+            1 => items.pop().unwrap_or(Value::Unspecified),
+            _ => Value::Values(Rc::new(Items::from(items))),
+        }
+    }
+
+    /// Whether it can be called.
+    pub fn is_procedure(&self) -> bool {
+        matches!(
+            self,
+            Value::Closure(_)
+                | Value::Native(_)
+                | Value::Primitive(_)
+                | Value::Procedure(_)
+                | Value::Parameter(_)
+        )
     }
 
     /// Returns a list that ends in `tail`.
@@ -204,7 +275,7 @@ impl Value {
             Value::Pair(_) => "a pair",
             Value::Vector(_) => "a vector",
             Value::Bytes(_) => "a bytevector",
-            Value::Closure(_) | Value::Native(_) => "a procedure",
+            Value::Closure(_) | Value::Native(_) | Value::Primitive(_) | Value::Procedure(_) => "a procedure",
             Value::Parameter(_) => "a parameter",
             Value::Promise(_) => "a promise",
             Value::Values(_) => "several values",
@@ -220,13 +291,18 @@ impl Value {
 
 impl Drop for Pair {
     fn drop(&mut self) {
+        release(std::mem::replace(&mut self.car, Value::Nil));
         let mut rest = std::mem::replace(&mut self.cdr, Value::Nil);
         while let Value::Pair(pair) = rest {
             match Rc::try_unwrap(pair) {
-                Ok(mut owned) => rest = std::mem::replace(&mut owned.cdr, Value::Nil),
-                Err(_) => break,
+                Ok(mut owned) => {
+                    release(std::mem::replace(&mut owned.car, Value::Nil));
+                    rest = std::mem::replace(&mut owned.cdr, Value::Nil);
+                }
+                Err(_) => return,
             }
         }
+        release(rest);
     }
 }
 

@@ -1,0 +1,55 @@
+//! What the language asks of the program around it.
+//!
+//! The crate does no I/O: the texts of modules and the procedures that reach the world come from a [`Host`].
+
+use std::{any::Any, sync::Arc};
+
+use crate::native::Native;
+
+pub use crate::module::ModuleName;
+
+/// The program around an interpreter.
+pub trait Host: Any {
+    /// Returns the text of a module, or `None` when the host has no module of that name.
+    ///
+    /// # Errors
+    /// A message when there is one that cannot be read.
+    fn module_source(&mut self, name: &ModuleName) -> Result<Option<ModuleSource>, String>;
+
+    /// Returns the name under which a module is known, when it differs: `(guix x)` may stand for `(hpcl x)`.
+    fn canonical_module(&mut self, name: &ModuleName) -> Option<ModuleName> {
+        let _ = name;
+        None
+    }
+
+    /// Returns the procedures that the host adds to the base environment.
+    fn natives(&self) -> Vec<&'static [Native]> {
+        Vec::new()
+    }
+
+    /// Returns itself, for [`crate::native::Context::host`].
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+/// The text of a module.
+#[derive(Clone, Debug)]
+pub struct ModuleSource {
+    /// The file's name, as shown to the user.
+    pub file: Arc<str>,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+/// A host without modules and without procedures: for tests and for the language alone.
+#[derive(Default, Debug)]
+pub struct EmptyHost;
+
+impl Host for EmptyHost {
+    fn module_source(&mut self, _name: &ModuleName) -> Result<Option<ModuleSource>, String> {
+        Ok(None)
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
