@@ -27,6 +27,7 @@ mod write;
 use std::{io, path::PathBuf};
 
 pub use dump::dump;
+pub(crate) use dump::kind_name;
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;
 pub use restore::restore;

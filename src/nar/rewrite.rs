@@ -26,8 +26,13 @@ impl Rewriter {
         self.finder.needle()
     }
 
+    /// The plan that finds what this one writes, and leaves it.
+    pub(super) fn to_itself(&self) -> Self {
+        Self { finder: Finder::new(&self.to).into_owned(), to: self.to.clone() }
+    }
+
     /// Whether nothing can change.
-    fn is_identity(&self) -> bool {
+    pub(super) fn is_identity(&self) -> bool {
         self.from() == self.to
     }
 
@@ -70,12 +75,19 @@ pub struct RewriteWriter<'a, W> {
     inner: W,
     /// How many bytes at the beginning of an occurrence have been seen and held back.
     held: usize,
+    /// How many occurrences have been replaced.
+    count: u64,
 }
 
 impl<'a, W: Write> RewriteWriter<'a, W> {
     /// Rewrites into `inner`.
     pub fn new(rewriter: &'a Rewriter, inner: W) -> Self {
-        Self { rewriter, inner, held: 0 }
+        Self { rewriter, inner, held: 0, count: 0 }
+    }
+
+    /// How many occurrences have been found so far. One that is held back is not whole, so nothing is missing at the end.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// Writes what is held back and gives the inner sink.
@@ -99,6 +111,7 @@ impl<'a, W: Write> RewriteWriter<'a, W> {
             let wanted = from.get(self.held..).expect("less than a whole occurrence is held");
             if let Some(after) = data.strip_prefix(wanted) {
                 self.inner.write_all(&self.rewriter.to)?;
+                self.count += 1;
                 self.held = 0;
                 data = after;
             } else if wanted.starts_with(data) {
@@ -115,6 +128,7 @@ impl<'a, W: Write> RewriteWriter<'a, W> {
             let (before, rest) = data.split_at(at);
             self.inner.write_all(before)?;
             self.inner.write_all(&self.rewriter.to)?;
+            self.count += 1;
             data = rest.get(from.len()..).unwrap_or_default();
         }
         self.held = self.rewriter.open_end(data);
@@ -124,9 +138,6 @@ impl<'a, W: Write> RewriteWriter<'a, W> {
 
 impl<W: Write> Write for RewriteWriter<'_, W> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        if self.rewriter.is_identity() {
-            return self.inner.write(data);
-        }
         self.push(data)?;
         Ok(data.len())
     }

@@ -24,6 +24,8 @@ pub struct Scan {
     pub size: u64,
     /// Which of the candidates stand in the tree.
     pub references: BTreeSet<StorePath>,
+    /// Whether the tree held what the rewriter writes already, before any rewriting.
+    pub foreign: bool,
 }
 
 /// Archives the tree at `path`, rewritten, without keeping the archive.
@@ -34,11 +36,17 @@ pub fn scan<'a>(
     candidates: impl IntoIterator<Item = &'a StorePath>,
 ) -> Result<Scan, NarError> {
     let sink = Sink { hasher: Hasher::new(algorithm), size: 0, scanner: ReferenceScanner::new(candidates) };
-    let mut buffered = BufWriter::with_capacity(BUFFER, RewriteWriter::new(rewriter, sink));
+    // Rewriting what is right already changes nothing, but counts it.
+    let right = rewriter.to_itself();
+    let counted = RewriteWriter::new(&right, sink);
+    let mut buffered = BufWriter::with_capacity(BUFFER, RewriteWriter::new(rewriter, counted));
     dump(path, &mut buffered)?;
     let writer = buffered.into_inner().map_err(|error| NarError::Write(error.into_error()))?;
-    let sink = writer.finish().map_err(NarError::Write)?;
-    Ok(Scan { digest: sink.hasher.finish(), size: sink.size, references: sink.scanner.finish() })
+    let rewritten = writer.count();
+    let counted = writer.finish().map_err(NarError::Write)?;
+    let foreign = !rewriter.is_identity() && counted.count() > rewritten;
+    let sink = counted.finish().map_err(NarError::Write)?;
+    Ok(Scan { digest: sink.hasher.finish(), size: sink.size, references: sink.scanner.finish(), foreign })
 }
 
 /// The digest of a single file's bytes, rewritten, which a flat fixed output promises.
@@ -102,6 +110,8 @@ mod tests {
             scan(tree, Algorithm::Sha256, &rewriter, [&item, &other]).unwrap()
         };
         let expected = scan_of(&canonical, "/canonical/store");
+        assert!(!expected.foreign, "canonical is what is expected here");
+        assert!(scan_of(&canonical, "/home/abcd/store").foreign);
         assert_eq!(expected.references, [item.clone()].into());
         assert_eq!(scan_of(&local, "/home/abcd/store"), expected);
         assert_ne!(scan_of(&local, "/canonical/store").digest, expected.digest);

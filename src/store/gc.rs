@@ -1,0 +1,201 @@
+//! Collecting what nothing keeps alive.
+//!
+//! Under the garbage lock, held alone: find what is alive (roots, what living sessions use, and the closures of both), make
+//! everything else invalid, users before what they use, and rename its content away. After that the lock is free and the
+//! content is deleted in parallel. So the invariant that valid items have valid references holds at any moment, and others
+//! wait for renames only, never for deleting.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fs,
+    path::PathBuf,
+};
+
+use rayon::prelude::*;
+
+use super::{ItemInfo, LocalStore, StoreError, files};
+use crate::store_path::StorePath;
+
+/// What a collection does.
+#[derive(Clone, Copy, Debug)]
+pub struct GcOptions {
+    /// Only say what would be deleted.
+    pub dry_run: bool,
+    /// Keep the derivations, and what they refer to, that living items were made by.
+    pub keep_derivers: bool,
+    /// Stop deleting when about this many bytes are free.
+    pub free_bytes: Option<u64>,
+}
+
+impl Default for GcOptions {
+    fn default() -> Self {
+        Self { dry_run: false, keep_derivers: true, free_bytes: None }
+    }
+}
+
+/// What a collection did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// The items deleted, or to be deleted.
+    pub deleted: Vec<StorePath>,
+    /// How many items are kept.
+    pub kept: usize,
+    /// How many unfinished works of dead processes and unregistered trees were removed.
+    pub leftovers: usize,
+    /// The bytes on the disk that this frees.
+    pub freed: u64,
+}
+
+impl LocalStore {
+    /// Deletes items that nothing keeps alive, and what dead processes left behind.
+    pub fn gc(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+        // Our own session must exist first: beginning it takes the lock that we are about to hold.
+        let graveyard = self.work_dir("garbage")?;
+        let alone = self.garbage_lock(true)?;
+        let mut graves: Vec<PathBuf> = Vec::new();
+        let used = self.living_sessions(&mut graves)?;
+        let infos = self.all_info()?;
+        let alive = self.alive(&used, &infos, options.keep_derivers)?;
+        let mut dead = users_first(&infos, &alive);
+        if let Some(limit) = options.free_bytes {
+            self.keep_rest(&mut dead, limit)?;
+        }
+        let strays = self.strays(&infos, &alive)?;
+        let mut report = GcReport {
+            kept: infos.len() - dead.len(),
+            leftovers: graves.len() + strays.len(),
+            ..GcReport::default()
+        };
+        if options.dry_run {
+            drop(alone);
+            let trees: Vec<PathBuf> =
+                dead.iter().map(|path| self.local_path(path)).chain(graves).chain(strays).collect();
+            let sizes = trees.par_iter().map(|tree| files::disk_usage(tree).unwrap_or(0));
+            report.freed = sizes.sum();
+            report.deleted = dead;
+            return Ok(report);
+        }
+        for path in &dead {
+            let info = self.info_file(path);
+            fs::remove_file(&info).map_err(StoreError::io("remove", &info))?;
+            self.bury(self.local_path(path), &graveyard, &mut graves)?;
+        }
+        for stray in strays {
+            self.bury(stray, &graveyard, &mut graves)?;
+        }
+        self.remove_stale_locks()?;
+        drop(alone);
+        let remove = |grave: &PathBuf| files::remove_tree(grave).map_err(StoreError::io("remove", grave));
+        let freed: Result<Vec<u64>, StoreError> = graves.par_iter().map(remove).collect();
+        report.freed = freed?.into_iter().sum();
+        report.deleted = dead;
+        let _ = fs::remove_dir(&graveyard);
+        Ok(report)
+    }
+
+    /// Everything that must stay.
+    fn alive(
+        &self,
+        used: &HashSet<StorePath>,
+        infos: &BTreeMap<StorePath, ItemInfo>,
+        keep_derivers: bool,
+    ) -> Result<HashSet<StorePath>, StoreError> {
+        let mut roots = self.find_roots(true)?;
+        roots.extend(self.session_roots(used));
+        let mut left: Vec<StorePath> = roots.into_iter().map(|root| root.target).collect();
+        let mut alive = HashSet::new();
+        while let Some(path) = left.pop() {
+            if !alive.insert(path.clone()) {
+                continue;
+            }
+            if let Some(info) = infos.get(&path) {
+                left.extend(info.references.iter().cloned());
+                if keep_derivers {
+                    left.extend(info.deriver.clone());
+                }
+            }
+        }
+        Ok(alive)
+    }
+
+    fn all_info(&self) -> Result<BTreeMap<StorePath, ItemInfo>, StoreError> {
+        let items: Vec<StorePath> = self.items()?.into_iter().collect();
+        items.into_par_iter().map(|path| self.info(&path).map(|info| (path, info))).collect()
+    }
+
+    /// Content without metadata that no living process is about to register.
+    fn strays(
+        &self,
+        infos: &BTreeMap<StorePath, ItemInfo>,
+        alive: &HashSet<StorePath>,
+    ) -> Result<Vec<PathBuf>, StoreError> {
+        let unregistered = self.unregistered(infos.keys().collect())?;
+        let dead = unregistered.into_iter().filter(|path| !alive.contains(path));
+        Ok(dead.map(|path| self.local_path(&path)).collect())
+    }
+
+    /// Trees in the store directory that are named like items but have no metadata.
+    pub(super) fn unregistered(&self, known: BTreeSet<&StorePath>) -> Result<Vec<StorePath>, StoreError> {
+        let directory = self.local_dir();
+        let mut found = Vec::new();
+        for entry in directory.read_dir().map_err(StoreError::io("list", directory))? {
+            let name = entry.map_err(StoreError::io("list", directory))?.file_name();
+            let path = name.to_str().and_then(|name| StorePath::parse(name).ok());
+            found.extend(path.filter(|path| !known.contains(path)));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Keeps of the dead all that follow when those before free enough.
+    fn keep_rest(&self, dead: &mut Vec<StorePath>, limit: u64) -> Result<(), StoreError> {
+        let mut freed = 0;
+        let mut count = 0;
+        for path in dead.iter() {
+            if freed >= limit {
+                break;
+            }
+            let tree = self.local_path(path);
+            freed += files::disk_usage(&tree).map_err(StoreError::io("measure", &tree))?;
+            count += 1;
+        }
+        dead.truncate(count);
+        Ok(())
+    }
+
+    fn bury(
+        &self,
+        tree: PathBuf,
+        graveyard: &std::path::Path,
+        graves: &mut Vec<PathBuf>,
+    ) -> Result<(), StoreError> {
+        if files::exists(&tree)? {
+            let grave = graveyard.join(graves.len().to_string());
+            files::move_tree(&tree, &grave)?;
+            graves.push(grave);
+        }
+        Ok(())
+    }
+}
+
+/// The dead, each before what it refers to.
+fn users_first(infos: &BTreeMap<StorePath, ItemInfo>, alive: &HashSet<StorePath>) -> Vec<StorePath> {
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    for root in infos.keys().filter(|path| !alive.contains(*path)) {
+        let mut stack = vec![(root, false)];
+        while let Some((path, done)) = stack.pop() {
+            if done {
+                order.push(path.clone());
+            } else if !alive.contains(path)
+                && let Some(info) = infos.get(path)
+                && seen.insert(path)
+            {
+                stack.push((path, true));
+                stack.extend(info.references.iter().map(|reference| (reference, false)));
+            }
+        }
+    }
+    order.reverse();
+    order
+}

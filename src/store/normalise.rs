@@ -1,0 +1,247 @@
+//! Making a tree into what a store item is, and refusing what none can be.
+//!
+//! Files become 0444 or, when their owner may run them, 0555; directories 0555; all times 1; owner and group this process's;
+//! extended attributes go. What an archive cannot hold or what would be a danger to others is refused with the file's name:
+//! setuid and setgid files, file capabilities, sockets, pipes, devices. A file that has another name outside the tree is
+//! copied first, so that nothing outside changes. (A setgid bit on a directory only passes a group on, and goes quietly.)
+
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    fs::{self, Metadata, Permissions},
+    io,
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{MetadataExt, PermissionsExt, lchown},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
+use super::StoreError;
+use crate::nar::kind_name;
+
+/// Normalises the tree at `root`, which is or becomes the item `item`.
+pub(super) fn normalise(root: &Path, item: &str) -> Result<(), StoreError> {
+    let mut walk = Walk {
+        item,
+        root,
+        // Safe: asking for one's own ids cannot fail.
+        owner: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        linked: HashMap::new(),
+    };
+    walk.node(root)?;
+    let outside = walk.linked.into_values().filter(|links| (links.paths.len() as u64) < links.count);
+    for path in outside.flat_map(|links| links.paths) {
+        let copy = path.with_file_name(".hpcl-unlinked");
+        let unlink = || -> io::Result<()> {
+            fs::copy(&path, &copy)?;
+            let parent = path.parent().unwrap_or(root);
+            writable(parent, || fs::rename(&copy, &path))?;
+            set_times(&path)
+        };
+        let _ = fs::remove_file(&copy);
+        unlink().map_err(StoreError::io("copy", path.clone()))?;
+    }
+    Ok(())
+}
+
+/// Does something in a directory that may be read-only, and leaves it with the store's times.
+pub(super) fn writable(directory: &Path, act: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    let before = directory.symlink_metadata()?.permissions();
+    fs::set_permissions(directory, Permissions::from_mode(before.mode() | 0o700))?;
+    let done = act();
+    fs::set_permissions(directory, before)?;
+    set_times(directory)?;
+    done
+}
+
+/// Sets all times of a file, or of a symlink itself, to 1.
+pub(super) fn set_times(path: &Path) -> io::Result<()> {
+    let one = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let times = Timestamps { last_access: one, last_modification: one };
+    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// The names of a file that has several.
+struct Links {
+    count: u64,
+    paths: Vec<PathBuf>,
+}
+
+struct Walk<'a> {
+    item: &'a str,
+    root: &'a Path,
+    owner: (u32, u32),
+    linked: HashMap<(u64, u64), Links>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, path: &Path) -> Result<(), StoreError> {
+        let metadata = path.symlink_metadata().map_err(StoreError::io("look at", path))?;
+        let kind = metadata.file_type();
+        if kind.is_file() {
+            let forbidden = match metadata.mode() {
+                mode if mode & 0o4000 != 0 => Some("setuid"),
+                mode if mode & 0o2000 != 0 => Some("setgid"),
+                _ => None,
+            };
+            if let Some(what) = forbidden {
+                return Err(self.privileged(path, what));
+            }
+            if metadata.nlink() > 1 {
+                let links = self.linked.entry((metadata.dev(), metadata.ino()));
+                let links = links.or_insert(Links { count: metadata.nlink(), paths: Vec::new() });
+                links.paths.push(path.to_owned());
+            }
+        } else if !kind.is_dir() && !kind.is_symlink() {
+            let (path, file) = (self.item.to_owned(), self.inside(path));
+            return Err(StoreError::Special { path, file, kind: kind_name(kind) });
+        }
+        if (metadata.uid(), metadata.gid()) != self.owner {
+            lchown(path, Some(self.owner.0), Some(self.owner.1))
+                .map_err(StoreError::io("take over", path))?;
+        }
+        if kind.is_dir() {
+            if metadata.mode() & 0o700 != 0o700 {
+                set_mode(path, 0o700)?;
+            }
+            for entry in path.read_dir().map_err(StoreError::io("list", path))? {
+                self.node(&entry.map_err(StoreError::io("list", path))?.path())?;
+            }
+        }
+        if !kind.is_symlink() {
+            self.attributes(path)?;
+        }
+        let mode = wanted_mode(&metadata);
+        if !kind.is_symlink() && (metadata.mode() & 0o7777 != mode || kind.is_dir()) {
+            set_mode(path, mode)?;
+        }
+        set_times(path).map_err(StoreError::io("set the times of", path))
+    }
+
+    /// Removes extended attributes; refuses capabilities.
+    fn attributes(&self, path: &Path) -> Result<(), StoreError> {
+        let mut names = [0u8; 4096];
+        let length = match rustix::fs::llistxattr(path, &mut names[..]) {
+            Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
+            Ok(length) => length,
+            Err(source) => return Err(StoreError::io("look at the attributes of", path)(source.into())),
+        };
+        for name in names.get(..length).unwrap_or_default().split(|byte| *byte == 0) {
+            match name {
+                // The system's own label; it cannot be removed.
+                b"" | b"security.selinux" => {}
+                b"security.capability" => return Err(self.privileged(path, "given capabilities")),
+                name => rustix::fs::lremovexattr(path, OsStr::from_bytes(name))
+                    .or_else(|error| if error == rustix::io::Errno::NODATA { Ok(()) } else { Err(error) })
+                    .map_err(|source| StoreError::io("remove an attribute of", path)(source.into()))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn privileged(&self, path: &Path, what: &'static str) -> StoreError {
+        StoreError::Privileged { path: self.item.to_owned(), file: self.inside(path), what }
+    }
+
+    /// The file's path inside the item; `.` for the item itself.
+    fn inside(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix(self.root) {
+            Ok(inside) if !inside.as_os_str().is_empty() => inside.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+}
+
+fn wanted_mode(metadata: &Metadata) -> u32 {
+    if metadata.is_dir() || metadata.mode() & 0o100 != 0 { 0o555 } else { 0o444 }
+}
+
+fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(StoreError::io("set the mode of", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        path.symlink_metadata().unwrap().mode() & 0o7777
+    }
+
+    #[test]
+    fn modes_and_times_become_the_store_s() {
+        let place = tempfile::tempdir().unwrap();
+        let tree = place.path().join("tree");
+        fs::create_dir_all(tree.join("closed")).unwrap();
+        fs::write(tree.join("closed/file"), "x").unwrap();
+        fs::write(tree.join("run"), "x").unwrap();
+        symlink("/nowhere", tree.join("link")).unwrap();
+        set_mode(&tree.join("run"), 0o710).unwrap();
+        set_mode(&tree.join("closed/file"), 0o000).unwrap();
+        set_mode(&tree.join("closed"), 0o2000).unwrap();
+        normalise(&tree, "item").unwrap();
+        for (path, expected) in [("", 0o555), ("closed", 0o555), ("closed/file", 0o444), ("run", 0o555)] {
+            assert_eq!(mode(&tree.join(path)), expected, "{path}");
+        }
+        for path in ["", "closed", "closed/file", "run", "link"] {
+            assert_eq!(tree.join(path).symlink_metadata().unwrap().mtime(), 1, "{path}");
+        }
+        crate::store::remove_tree(&tree).unwrap();
+    }
+
+    #[test]
+    fn what_no_item_may_hold_is_refused_by_name() {
+        let place = tempfile::tempdir().unwrap();
+        let refused = |make: &dyn Fn(&Path)| {
+            let tree = place.path().join("tree");
+            fs::create_dir_all(tree.join("bin")).unwrap();
+            make(&tree.join("bin/odd"));
+            let error = normalise(&tree, "item").unwrap_err().to_string();
+            crate::store::remove_tree(&tree).unwrap();
+            error
+        };
+        let with_mode = |mode: u32| {
+            move |path: &Path| {
+                fs::write(path, "x").unwrap();
+                set_mode(path, mode).unwrap();
+            }
+        };
+        assert_eq!(refused(&with_mode(0o4755)), "`bin/odd` of `item` is setuid, which no store item may be");
+        assert_eq!(refused(&with_mode(0o2755)), "`bin/odd` of `item` is setgid, which no store item may be");
+        assert_eq!(
+            refused(&|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+            "`bin/odd` of `item` is a socket, which no store item may hold"
+        );
+        let fifo = |path: &Path| {
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(CWD, path, kind, rustix::fs::Mode::RUSR, 0).unwrap();
+        };
+        assert_eq!(refused(&fifo), "`bin/odd` of `item` is a named pipe, which no store item may hold");
+    }
+
+    #[test]
+    fn a_file_with_a_name_outside_stays_as_it_is_there() {
+        let place = tempfile::tempdir().unwrap();
+        let tree = place.path().join("tree");
+        let outside = place.path().join("outside");
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("both"), "x").unwrap();
+        fs::hard_link(tree.join("both"), tree.join("twin")).unwrap();
+        fs::write(&outside, "y").unwrap();
+        fs::set_permissions(&outside, Permissions::from_mode(0o640)).unwrap();
+        fs::hard_link(&outside, tree.join("inside")).unwrap();
+        normalise(&tree, "item").unwrap();
+        assert_ne!(outside.metadata().unwrap().ino(), tree.join("inside").metadata().unwrap().ino());
+        assert_eq!(
+            (mode(&tree.join("inside")), fs::read(tree.join("inside")).unwrap()),
+            (0o444, b"y".to_vec())
+        );
+        assert_eq!(tree.join("both").metadata().unwrap().nlink(), 2);
+        crate::store::remove_tree(&tree).unwrap();
+    }
+}
