@@ -54,6 +54,10 @@ impl Derivation {
             self.set_output(directory, &OutputName::out(), path);
             return self.modulo_with(directory, inputs);
         }
+        // Masked means there but empty, so the names must be there.
+        for output in self.outputs.keys() {
+            self.env.entry(output.as_str().into()).or_default();
+        }
         let hashes = self.input_hashes(inputs)?;
         let masked = Digest::sha256(&self.write(directory, true, &Inputs::Hashes(&hashes)));
         for output in self.outputs.keys().cloned().collect::<Vec<_>>() {
