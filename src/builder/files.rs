@@ -70,6 +70,7 @@ pub static NATIVES: &[Native] = &[
         "The absolute name without links; the file must exist.",
         canonicalize,
     ),
+    row("same-content?", 2, Some(2), "Whether two files hold the same bytes.", same_content),
     row("umask", 0, Some(1), "The mask of permission bits; sets it when given.", umask),
 ];
 
@@ -219,6 +220,14 @@ fn canonicalize(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value,
         Ok(path) => Ok(Value::string(bytes::path_text(&path))),
         Err(error) => Err(SystemError::raise("canonicalize-path", &path, &error)),
     }
+}
+
+fn same_content(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let one = expect_path(context, "same-content?", arguments, 0)?;
+    let other = expect_path(context, "same-content?", arguments, 1)?;
+    let read =
+        |path: &Path| fs::read(path).map_err(|error| SystemError::raise("same-content?", path, &error));
+    Ok(Value::Bool(read(&one)? == read(&other)?))
 }
 
 fn umask(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

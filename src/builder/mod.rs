@@ -4,6 +4,7 @@
 //! [`world::World`]; the part of the builder-side library that needs no Rust is written in the language
 //! (`stdlib/prelude/builder/`, `stdlib/build/`).
 
+mod archive;
 pub mod bytes;
 pub mod condition;
 mod copy;
@@ -29,6 +30,7 @@ pub use host::BuilderHost;
 /// Returns the tables of all natives of the builder side.
 pub fn natives() -> Vec<&'static [Native]> {
     vec![
+        archive::NATIVES,
         condition::NATIVES,
         copy::NATIVES,
         directory::NATIVES,
