@@ -87,7 +87,7 @@ fn compressed(content: &[u8]) -> Vec<(Compression, Vec<u8>)> {
 fn deb_of(members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut out = ar::MAGIC.to_vec();
     for (name, content) in members {
-        write!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n", 0, 0, 0, "100644", content.len()).unwrap();
+        writeln!(out, "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`", 0, 0, 0, "100644", content.len()).unwrap();
         out.extend(*content);
         out.resize(out.len().next_multiple_of(2), b'\n');
     }

@@ -1,0 +1,110 @@
+//! The user's settings file, `$XDG_CONFIG_HOME/hpcl/config.toml`.
+//!
+//! ```toml
+//! [mirrors]
+//! debian = ["https://mirror.example.org/debian"]
+//! gnu = ["https://mirror.example.org/gnu"]
+//! ```
+//!
+//! A missing file means that everything is at its default; a file that cannot be understood is an error, for a setting that is silently
+//! ignored costs more than a message. Tables of other parts of the program may lie beside this one.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+/// Why the settings could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is there but cannot be read.
+    #[error("cannot read settings `{}`", path.display())]
+    Read {
+        /// The settings file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is not TOML, or a value is of the wrong type.
+    #[error("settings `{}` are not well-formed", path.display())]
+    Malformed {
+        /// The settings file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+}
+
+/// What the user set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Settings {
+    /// Addresses for `mirror://NAME/…`, which are tried before all others.
+    #[serde(default)]
+    pub mirrors: BTreeMap<String, Vec<String>>,
+}
+
+impl Settings {
+    /// Where the settings file lies: below `$XDG_CONFIG_HOME`, else `~/.config`; `None` without a home.
+    pub fn path() -> Option<PathBuf> {
+        path_from(env::var_os("XDG_CONFIG_HOME"), env::var_os("HOME"))
+    }
+
+    /// The user's settings.
+    pub fn load() -> Result<Settings, SettingsError> {
+        Self::path().map_or_else(|| Ok(Settings::default()), |path| Self::read(&path))
+    }
+
+    /// The settings in a file; the defaults when it does not exist.
+    pub fn read(path: &Path) -> Result<Settings, SettingsError> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(Settings::default());
+            }
+            Err(source) => return Err(SettingsError::Read { path: path.to_owned(), source }),
+        };
+        toml::from_str(&text)
+            .map_err(|source| SettingsError::Malformed { path: path.to_owned(), source: Box::new(source) })
+    }
+}
+
+/// The XDG base directory specification: a relative or empty value counts as unset.
+fn path_from(config_home: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    let absolute = |value: Option<OsString>| value.map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = absolute(config_home).or_else(|| absolute(home).map(|home| home.join(".config")))?;
+    Some(base.join("hpcl/config.toml"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_mirrors_and_ignores_other_tables() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        assert_eq!(Settings::read(&path).unwrap(), Settings::default());
+        fs::write(&path, "[mirrors]\ndebian = [\"https://a.example.org/debian\"]\n[other]\nx = 1\n").unwrap();
+        let settings = Settings::read(&path).unwrap();
+        assert_eq!(settings.mirrors["debian"], ["https://a.example.org/debian"]);
+    }
+
+    #[test]
+    fn a_malformed_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        fs::write(&path, "[mirrors]\ndebian = 7\n").unwrap();
+        let error = Settings::read(&path).unwrap_err();
+        assert!(
+            error.to_string().contains("config.toml") && matches!(error, SettingsError::Malformed { .. })
+        );
+    }
+
+    #[test]
+    fn the_file_lies_in_the_configuration_directory() {
+        let path = |config: &str, home: &str| path_from(Some(config.into()), Some(home.into()));
+        assert_eq!(path("/c", "/h").unwrap(), Path::new("/c/hpcl/config.toml"));
+        assert_eq!(path("", "/h").unwrap(), Path::new("/h/.config/hpcl/config.toml"));
+        assert_eq!(path_from(None, None), None);
+    }
+}
