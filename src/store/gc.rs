@@ -8,7 +8,8 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fs,
-    path::PathBuf,
+    io::ErrorKind,
+    path::{Path, PathBuf},
 };
 
 use rayon::prelude::*;
@@ -50,7 +51,12 @@ impl LocalStore {
     /// Deletes items that nothing keeps alive, and what dead processes left behind.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport, StoreError> {
         // Our own session must exist first: beginning it takes the lock that we are about to hold.
-        let graveyard = self.work_dir("garbage")?;
+        let graveyard = match self.work_dir("garbage") {
+            Ok(directory) => Some(directory),
+            // On a full disk there is no room for a directory; then deleting happens in place, and others wait longer.
+            Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::StorageFull => None,
+            Err(error) => return Err(error),
+        };
         let alone = self.garbage_lock(true)?;
         let mut graves: Vec<PathBuf> = Vec::new();
         let used = self.living_sessions(&mut graves)?;
@@ -78,18 +84,20 @@ impl LocalStore {
         for path in &dead {
             let info = self.info_file(path);
             fs::remove_file(&info).map_err(StoreError::io("remove", &info))?;
-            self.bury(self.local_path(path), &graveyard, &mut graves)?;
+            report.freed += self.bury(self.local_path(path), graveyard.as_deref(), &mut graves)?;
         }
         for stray in strays {
-            self.bury(stray, &graveyard, &mut graves)?;
+            report.freed += self.bury(stray, graveyard.as_deref(), &mut graves)?;
         }
         self.remove_stale_locks()?;
         drop(alone);
         let remove = |grave: &PathBuf| files::remove_tree(grave).map_err(StoreError::io("remove", grave));
         let freed: Result<Vec<u64>, StoreError> = graves.par_iter().map(remove).collect();
-        report.freed = freed?.into_iter().sum();
+        report.freed += freed?.into_iter().sum::<u64>();
         report.deleted = dead;
-        let _ = fs::remove_dir(&graveyard);
+        if let Some(directory) = graveyard {
+            let _ = fs::remove_dir(directory);
+        }
         Ok(report)
     }
 
@@ -163,18 +171,22 @@ impl LocalStore {
         Ok(())
     }
 
+    /// Renames a tree away, to be deleted later; without a graveyard, deletes it and gives the bytes freed.
     fn bury(
         &self,
         tree: PathBuf,
-        graveyard: &std::path::Path,
+        graveyard: Option<&Path>,
         graves: &mut Vec<PathBuf>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<u64, StoreError> {
+        let Some(graveyard) = graveyard else {
+            return files::remove_tree(&tree).map_err(StoreError::io("remove", &tree));
+        };
         if files::exists(&tree)? {
             let grave = graveyard.join(graves.len().to_string());
             files::move_tree(&tree, &grave)?;
             graves.push(grave);
         }
-        Ok(())
+        Ok(0)
     }
 }
 
