@@ -1,0 +1,12 @@
+//! Values and data as text.
+//!
+//! What is written reads back as the same datum, where it has a notation at all; the rest is shown as `#<…>`. Invariant: depth
+//! costs memory only, so that no value overflows the machine's stack.
+
+mod atom;
+mod datum;
+mod value;
+
+pub use atom::{write_char, write_keyword, write_string, write_symbol};
+pub use datum::write_datum;
+pub use value::{display, summary, write};

@@ -1,0 +1,101 @@
+//! Text to data.
+//!
+//! ```text
+//! text ──logos──► raw tokens ──balance──► tokens ──lalrpop──► data
+//!     (token.rs)        (tokens.rs, atom.rs)      (grammar.lalrpop)
+//! ```
+//!
+//! The tokens that the grammar sees are always balanced: `tokens.rs` matches the parentheses, because it alone knows
+//! lines and columns and so can say which one is missing. Invariant: any text gives a result; every error of a file is
+//! reported in one run; no datum nests deeper than [`MAX_DEPTH`], so code that walks data may recurse.
+
+mod atom;
+mod build;
+mod error;
+mod string;
+mod token;
+mod tokens;
+
+use crate::{datum::Datum, diagnostic::Diagnostic, span::FileId};
+
+use build::Builder;
+use error::ReadError;
+use tokens::Tokens;
+
+#[cfg(test)]
+pub(crate) use atom::number_datum;
+pub(crate) use atom::reads_as_symbol;
+pub(crate) use string::CHARACTER_NAMES;
+pub(crate) use tokens::PREFIXES;
+
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unused, dead_code)]
+mod grammar {
+    lalrpop_util::lalrpop_mod!(generated, "/reader/grammar.rs");
+    pub(super) use generated::FileParser;
+}
+
+/// How deep data may nest.
+pub const MAX_DEPTH: usize = 1_000;
+
+/// Reads all data of a text.
+///
+/// What could be read is returned next to the errors, so that tools can work on half-written files.
+///
+/// # Examples
+/// ```
+/// use hpcl_lang::{reader::read, span::FileId};
+/// let (data, errors) = read(FileId(0), "(name \"hello\") ; comment");
+/// assert_eq!((data.len(), errors.len()), (1, 0));
+/// let (_, errors) = read(FileId(0), "(name \"hello\"");
+/// assert_eq!(errors[0].message, "this `(` is never closed");
+/// ```
+pub fn read(file: FileId, text: &str) -> (Vec<Datum>, Vec<Diagnostic>) {
+    if u32::try_from(text.len()).is_err() {
+        return (Vec::new(), vec![ReadError::FileTooLarge.diagnostic(file)]);
+    }
+    let (data, errors) = match attempt(file, text, false) {
+        (_, Outcome::Unclosed) => {
+            let (data, outcome) = attempt(file, text, true);
+            (data, outcome.errors())
+        }
+        (data, outcome) => (data, outcome.errors()),
+    };
+    (data, errors.iter().map(|error| error.diagnostic(file)).collect())
+}
+
+enum Outcome {
+    /// Parentheses are missing: where, is found by a second pass that trusts the indentation.
+    Unclosed,
+    Done(Vec<ReadError>),
+}
+
+impl Outcome {
+    fn errors(self) -> Vec<ReadError> {
+        match self {
+            Outcome::Unclosed => Vec::new(),
+            Outcome::Done(errors) => errors,
+        }
+    }
+}
+
+fn attempt(file: FileId, text: &str, trust_indentation: bool) -> (Vec<Datum>, Outcome) {
+    let mut tokens = Tokens::new(text, trust_indentation);
+    let mut builder = Builder::new(file);
+    // The grammar recovers from every error by itself; what it cannot recover from was already recorded.
+    let data = grammar::FileParser::new().parse(&mut builder, &mut tokens).unwrap_or_default();
+    if tokens.unclosed() && !trust_indentation {
+        return (data, Outcome::Unclosed);
+    }
+    let cut_short = tokens.cut_short();
+    let mut errors = tokens.into_errors();
+    let of_grammar = builder.into_errors().into_iter();
+    // Where reading stopped, what an abbreviation belongs to was not looked at.
+    errors.extend(
+        of_grammar.filter(|error| !(cut_short && matches!(error, ReadError::NothingAfterPrefix { .. }))),
+    );
+    errors.sort_by_key(ReadError::start);
+    (data, Outcome::Done(errors))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! "Did you mean …?"
+//!
+//! One function for all phases: the known name that is the fewest edits away (Damerau-Levenshtein with adjacent
+//! swaps), when it is near enough to be a slip and not another word.
+
+/// Returns the known name that a wrong one was likely meant to be; the first of equals.
+///
+/// # Examples
+/// ```
+/// use hpcl_lang::suggest::closest;
+/// assert_eq!(closest("pacakge", ["origin", "package"]), Some("package"));
+/// assert_eq!(closest("zzz", ["origin", "package"]), None);
+/// ```
+pub fn closest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong_chars: Vec<char> = wrong.chars().take(100).collect();
+    let limit = match wrong_chars.len() {
+        0..=2 => 1,
+        3..=5 => 2,
+        n => n / 3,
+    };
+    known
+        .into_iter()
+        .filter(|name| *name != wrong && name.chars().count().abs_diff(wrong_chars.len()) <= limit)
+        .map(|name| (distance(&wrong_chars, name), name))
+        .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+fn distance(a: &[char], b: &str) -> usize {
+    let b: Vec<char> = b.chars().take(200).collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = Vec::with_capacity(b.len() + 1);
+        row.push(i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let cell = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut best =
+                (cell(&last, j) + usize::from(x != y)).min(cell(&last, j + 1) + 1).min(cell(&row, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(cell(&before, j - 1) + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found_and_other_words_are_not() {
+        let names = ["package", "native-inputs", "inputs", "cons", "car", "cdr"];
+        assert_eq!(closest("native-input", names), Some("native-inputs"));
+        assert_eq!(closest("natvie-inputs", names), Some("native-inputs"));
+        assert_eq!(closest("input", names), Some("inputs"));
+        assert_eq!(closest("cosn", names), Some("cons"));
+        assert_eq!(closest("x", names), None);
+        assert_eq!(closest("lambda", names), None);
+        assert_eq!(closest("", names), None);
+    }
+}
