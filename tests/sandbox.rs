@@ -4,6 +4,9 @@
 //! checks there, in the same process image: nothing of the host is needed inside. Where the kernel forbids namespaces
 //! the tests say so loudly and pass; `HPCL_REQUIRE_SANDBOX=1` turns that into a failure.
 
+// Helpers outside test functions may fail loudly too.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr)]
+
 use std::{
     fs::{self, OpenOptions},
     io::{self, Read, Write},
@@ -62,7 +65,8 @@ fn supervised(
     let spec = spec(scratch.path());
     let (mut mine, theirs) = UnixStream::pair().unwrap();
     let held = mine.as_raw_fd();
-    spawn(isolation, move || {
+    spawn(isolation, move |set_up| {
+        set_up.unwrap();
         nix::unistd::close(held).unwrap();
         if isolation != Isolation::None {
             enter(&spec).unwrap();
@@ -213,7 +217,8 @@ fn ordinary_modes_work_and_set_id_bits_do_not() {
         }
         for bits in [0o4755, 0o2755, 0o6755] {
             assert_eq!(kind(chmod("/build/file", bits)), Some(libc::EPERM));
-            let made = OpenOptions::new().write(true).create(true).mode(bits).open("/build/made");
+            let made =
+                OpenOptions::new().write(true).create(true).truncate(false).mode(bits).open("/build/made");
             assert_eq!(kind(made), Some(libc::EPERM), "open with {bits:o}");
             // SAFETY: the path is a C string.
             let node = unsafe { libc::mknod(c"/build/node".as_ptr(), libc::S_IFREG | bits, 0) };
@@ -221,7 +226,8 @@ fn ordinary_modes_work_and_set_id_bits_do_not() {
         }
         // SAFETY: as above.
         assert_eq!(unsafe { libc::mknod(c"/build/fifo".as_ptr(), libc::S_IFIFO | 0o644, 0) }, 0);
-        let usual = OpenOptions::new().write(true).create(true).mode(0o777).open("/build/usual");
+        let usual =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o777).open("/build/usual");
         usual.unwrap();
         assert_eq!(mode("/build/usual"), 0o755, "the mask is 022");
         let value = b"v";
@@ -267,7 +273,8 @@ fn closing_the_channel_cancels() {
     let (mine, theirs) = UnixStream::pair().unwrap();
     let (mut alive, held) = io::pipe().unwrap();
     let other = mine.as_raw_fd();
-    let child = spawn(Isolation::Full, move || {
+    let child = spawn(Isolation::Full, move |set_up| {
+        set_up.unwrap();
         // the copy of the executor's end would keep the channel open
         nix::unistd::close(other).unwrap();
         let supervised = supervise(&theirs, Isolation::Full, || {

@@ -1,1 +1,11 @@
-//! What the user sees: progress, tables, hints, exit codes.
+//! What the user sees: failures, exit codes, tables, progress.
+//!
+//! Everything that is not a result goes to standard error, through here. Colours follow the terminal and `NO_COLOR`.
+
+pub mod exit_code;
+mod progress;
+mod quantity;
+mod summary;
+
+pub use progress::Progress;
+pub use summary::{code_of, print_plan, summary_text};

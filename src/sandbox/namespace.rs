@@ -11,7 +11,7 @@ use std::{fs, io};
 use nix::libc;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-use super::{INSIDE_ID, SandboxError, probe};
+use super::{INSIDE_ID, SandboxError, probe, supervise::guarded};
 
 /// How a build is kept apart from its host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +41,15 @@ impl Isolation {
     }
 }
 
-/// Forks a child with the given isolation, which runs `body` and ends with the code it returns.
+/// Forks a child with the given isolation, which runs `body` and ends with the code it returns. `body` is told whether
+/// the child could map its user.
 ///
 /// The caller must be single-threaded: the child is a copy of this process that goes on using its memory.
 /// Answers the child's process number. Without isolation the child becomes the reaper of its descendants instead.
-pub fn spawn(isolation: Isolation, body: impl FnOnce() -> i32) -> Result<i32, SandboxError> {
+pub fn spawn(
+    isolation: Isolation,
+    body: impl FnOnce(Result<(), SandboxError>) -> i32,
+) -> Result<i32, SandboxError> {
     // Read before the fork: inside the new namespace both are the overflow number until the maps are written.
     let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
     let child = clone(isolation.flags())
@@ -53,15 +57,7 @@ pub fn spawn(isolation: Isolation, body: impl FnOnce() -> i32) -> Result<i32, Sa
     if child != 0 {
         return Ok(child);
     }
-    let code = match set_up(isolation, user, group) {
-        Ok(()) => body(),
-        Err(error) => {
-            // The body, which owns the channel to the executor, cannot run; standard error is the build's log.
-            use io::Write as _;
-            let _ = writeln!(io::stderr(), "hpcl: {}", error.chain());
-            super::supervise::SETUP_FAILED
-        }
-    };
+    let code = guarded(|| body(set_up(isolation, user, group)));
     // SAFETY: `_exit` has no preconditions; the parent's exit handlers must not run in the copy.
     unsafe { libc::_exit(code) }
 }

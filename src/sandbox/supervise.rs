@@ -27,9 +27,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Isolation, confine};
 
-/// Exit code of a sandbox that could not be set up.
-pub(super) const SETUP_FAILED: i32 = 125;
-
 /// How the builder ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ended {
@@ -60,8 +57,6 @@ pub fn supervise(
     isolation: Isolation,
     body: impl FnOnce() -> i32,
 ) -> io::Result<Supervised> {
-    // A session of its own: the terminal's Ctrl-C is for the executor, which cancels in good order.
-    let _ = rustix::process::setsid();
     let mut children_ended = SigSet::empty();
     children_ended.add(Signal::SIGCHLD);
     children_ended.thread_block()?;
@@ -71,9 +66,8 @@ pub fn supervise(
         ForkResult::Child => {
             drop(signals);
             let _ = set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
-            let _ = rustix::process::setsid();
             let _ = children_ended.thread_unblock();
-            let code = body();
+            let code = guarded(body);
             // SAFETY: `_exit` has no preconditions; the parent's exit handlers must not run in the copy.
             unsafe { libc::_exit(code) }
         }
@@ -88,6 +82,12 @@ pub fn supervise(
         cpu_seconds: seconds(usage.user_time()) + seconds(usage.system_time()),
         max_rss: u64::try_from(usage.max_rss()).unwrap_or(0) * 1024,
     })
+}
+
+/// Runs the code of a forked process: a panic must not unwind into the parent's frames, of which this is a copy.
+pub(super) fn guarded(body: impl FnOnce() -> i32) -> i32 {
+    const PANICKED: i32 = 101;
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_or(PANICKED)
 }
 
 fn wait(channel: &impl AsFd, signals: &SignalFd, builder: Pid) -> io::Result<Ended> {

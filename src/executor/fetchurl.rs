@@ -1,0 +1,143 @@
+//! `builtin:fetchurl`: fixed outputs fetched in this process, outside any sandbox.
+//!
+//! The environment names `urls`, one per line, tried in order; with `executable` the file may be run, with `unpack` it is an
+//! archive whose only top directory (or whose whole content) becomes the output. The promise of the output is checked by
+//! the store; for a plain file it is checked while streaming too, so a wrong mirror is found out at once and a broken
+//! download is continued, also by a later run: partial files stay in `var/fetch`.
+//!
+//! Invariant: the lock of the output is held while its partial file is written.
+
+use std::{
+    fs::{self, Permissions},
+    ops::ControlFlow,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use super::{
+    BuildError, BuildResult, Done, Event, Executor, Options, Task, local::lock_outputs, plan::FETCHURL,
+};
+use crate::{
+    fetch::{Download, FetchError, Fetcher, Progress},
+    store::{LocalStore, Registration, Staged, remove_tree},
+    store_path::ContentMethod,
+};
+
+/// How often progress is told at most.
+const TELL_EVERY: Duration = Duration::from_millis(50);
+
+/// Fetches files in threads of this process.
+pub struct FetchExecutor<'a> {
+    store: &'a LocalStore,
+    options: &'a Options,
+    /// Made when first used: reading certificates and settings takes a moment.
+    fetcher: OnceLock<Result<Fetcher, String>>,
+}
+
+impl<'a> FetchExecutor<'a> {
+    /// An executor for one store.
+    pub fn new(store: &'a LocalStore, options: &'a Options) -> Self {
+        FetchExecutor { store, options, fetcher: OnceLock::new() }
+    }
+
+    fn fetcher(&self) -> Result<&Fetcher, BuildError> {
+        let made = self
+            .fetcher
+            .get_or_init(|| Fetcher::of_host().map_err(|error| crate::executor::error::chain(&error)));
+        made.as_ref().map_err(|reason| BuildError::NotStarted { reason: reason.clone() })
+    }
+
+    fn fetch(&self, task: &Task<'_>) -> Result<BuildResult, BuildError> {
+        let started = Instant::now();
+        let derivation = &task.node.derivation;
+        let bad = |variable: &str, problem| BuildError::BadDerivation { variable: variable.into(), problem };
+        let output = derivation.outputs.values().next().ok_or_else(|| bad("outputs", "are none"))?;
+        let fixed = output.fixed.ok_or_else(|| bad("outputHash", "is missing: a fetched file needs one"))?;
+        let urls = derivation.env_str("urls").ok_or_else(|| bad("urls", "is missing"))?;
+        let flag = |name| derivation.env_str(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let plain = fixed.method == ContentMethod::Flat;
+        let locks = lock_outputs(self.store, task)?;
+        if self.store.is_valid(&output.path)? {
+            return Ok(BuildResult::AlreadyThere);
+        }
+        let download = Download {
+            name: derivation.name.to_string(),
+            urls: urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect(),
+            expected: plain.then_some(fixed.digest),
+        };
+        let directory = self.store.var_dir().join("fetch");
+        fs::create_dir_all(&directory).map_err(BuildError::io("create", &directory))?;
+        let file = directory.join(output.path.as_str());
+        let fetched = self.fetcher()?.fetch(&download, &file, &mut tell(task)).map_err(stopped)?;
+        let mut tree = file.clone();
+        if flag("executable") {
+            let mode = Permissions::from_mode(0o755);
+            fs::set_permissions(&file, mode).map_err(BuildError::io("make executable", &file))?;
+        }
+        if flag("unpack") {
+            tree = self.unpack(task, &file)?;
+        }
+        let lock = locks.first().expect("the only output was locked");
+        let how = Registration {
+            deriver: Some(task.node.path.clone()),
+            // Not built at all: its content is what was promised.
+            sandboxed: true,
+            ..Registration::default()
+        };
+        let staged = Staged { lock, tree: &tree, fixed: Some(fixed) };
+        let registered = self.store.register_output(&staged, &how);
+        // Nothing is there after a success; what has the wrong content is of no use to a later run.
+        let _ = remove_tree(&file);
+        registered?;
+        Ok(BuildResult::Realised(Done {
+            outputs: vec![output.path.clone()],
+            elapsed: started.elapsed(),
+            received: fetched.size,
+            ..Done::default()
+        }))
+    }
+
+    /// Unpacks an archive; answers its only top directory, or the directory of its content.
+    fn unpack(&self, task: &Task<'_>, file: &Path) -> Result<PathBuf, BuildError> {
+        let directory = self.store.work_dir(&task.node.derivation.name)?;
+        crate::archive::unpack_archive(file, &directory)?;
+        let entries = fs::read_dir(&directory).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        match entries.map_err(BuildError::io("list", &directory))?.as_slice() {
+            [only] if only.path().is_dir() => Ok(only.path()),
+            _ => Ok(directory),
+        }
+    }
+}
+
+impl Executor for FetchExecutor<'_> {
+    fn slots(&self) -> usize {
+        self.options.max_fetches
+    }
+
+    fn realise(&self, task: &Task<'_>) -> BuildResult {
+        debug_assert_eq!(task.node.derivation.builder, FETCHURL);
+        self.fetch(task).unwrap_or_else(BuildResult::from)
+    }
+}
+
+/// Tells of progress, not too often, and stops when everything is to stop.
+fn tell<'t>(task: &'t Task<'_>) -> impl FnMut(Progress<'_>) -> ControlFlow<()> + 't {
+    let mut told: Option<Instant> = None;
+    move |progress| {
+        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            told = Some(Instant::now());
+            let (bytes, total) = (progress.received, progress.total);
+            task.observer.observe(Event::Received { id: task.id, bytes, total });
+        }
+        if task.cancel.cancelled() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn stopped(error: FetchError) -> BuildError {
+    match error {
+        FetchError::Stopped { .. } => BuildError::Cancelled,
+        error => error.into(),
+    }
+}

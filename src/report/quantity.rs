@@ -1,0 +1,50 @@
+//! Quantities for people: bytes and times.
+
+use std::time::Duration;
+
+/// Bytes with a decimal unit: `999 B`, `12.3 MB`.
+pub fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["kB", "MB", "GB", "TB", "PB"];
+    if count < 1000 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in UNITS {
+        // 999.95 would be printed as 1000.0
+        if value < 999.95 {
+            break;
+        }
+        value /= 1000.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A time on the clock: `0.4 s`, `1 min 15 s`, `2 h 3 min`.
+pub fn seconds(time: Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0..60 => format!("{:.1} s", time.as_secs_f64()),
+        60..3600 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_fit_the_size() {
+        for (count, text) in
+            [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (999_949, "999.9 kB"), (999_950, "1.0 MB")]
+        {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(bytes(12_345_678_900), "12.3 GB");
+        assert_eq!(seconds(Duration::from_millis(420)), "0.4 s");
+        assert_eq!(seconds(Duration::from_secs(75)), "1 min 15 s");
+        assert_eq!(seconds(Duration::from_secs(7380)), "2 h 3 min");
+    }
+}

@@ -1,0 +1,162 @@
+//! What is said when all is done: totals, and each failure with all that helps to understand it.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+};
+
+use super::{
+    exit_code::{BUILD, DIFFERENT, INTERRUPTED, SUCCESS},
+    quantity::{bytes, seconds},
+};
+use crate::{
+    executor::{BuildError, BuildResult, Failed, Plan, Summary, chain},
+    graph::HashedGraph,
+};
+
+/// Of the lines that a failed build printed last, as many are shown.
+const SHOWN_LINES: usize = 25;
+
+/// The exit code that a summary asks for.
+pub fn code_of(summary: &Summary) -> u8 {
+    if summary.interrupted {
+        INTERRUPTED
+    } else if summary.is_success() {
+        SUCCESS
+    } else if summary.failures().all(|(_, failed)| failed.error.is_difference()) {
+        DIFFERENT
+    } else {
+        BUILD
+    }
+}
+
+/// Prints to standard output what a plan would do.
+pub fn print_plan(graph: &HashedGraph, plan: &Plan) -> io::Result<()> {
+    let mut text = String::new();
+    for (ids, what) in [(&plan.fetch, "fetch"), (&plan.build, "build")] {
+        for id in ids {
+            let again = if plan.check.contains(id) { " again" } else { "" };
+            let _ = writeln!(text, "{what}{again} {}", graph.node(*id).derivation.name);
+        }
+    }
+    let _ = writeln!(text, "{} to fetch, {} to build", plan.fetch.len(), plan.build.len());
+    io::stdout().write_all(text.as_bytes())
+}
+
+/// All that is to be said about a summary; empty when nothing was done.
+pub fn summary_text(graph: &HashedGraph, summary: &Summary) -> String {
+    let mut text = String::new();
+    for (id, failed) in summary.failures() {
+        failure_text(&mut text, graph, id, failed);
+    }
+    let skipped = |result: &&BuildResult| matches!(result, BuildResult::DependencyFailed { .. });
+    let skipped = summary.results.values().filter(skipped).count();
+    let failed = summary.failures().count();
+    let mut parts = Vec::new();
+    for (count, what) in [(summary.built, "built"), (failed, "failed"), (skipped, "skipped")] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    if summary.fetched > 0 {
+        parts.push(format!("{} fetched ({})", summary.fetched, bytes(summary.received)));
+    }
+    if summary.interrupted {
+        parts.push("stopped".to_owned());
+    }
+    if !parts.is_empty() {
+        let _ = writeln!(text, "{} in {}", parts.join(", "), seconds(summary.elapsed));
+    }
+    text
+}
+
+fn failure_text(text: &mut String, graph: &HashedGraph, id: crate::graph::NodeId, failed: &Failed) {
+    let node = graph.node(id);
+    let name = &node.derivation.name;
+    let reason = chain(&failed.error);
+    let _ = match (&failed.error, &failed.phase) {
+        (BuildError::Fetch(_), _) => writeln!(text, "error: {reason}"),
+        (_, Some(phase)) => writeln!(text, "error: building `{name}` failed in phase `{phase}`: {reason}"),
+        (_, None) => writeln!(text, "error: building `{name}` failed: {reason}"),
+    };
+    let shown = failed.last_lines.len().saturating_sub(SHOWN_LINES);
+    for line in failed.last_lines.iter().skip(shown) {
+        let _ = writeln!(text, "  | {line}");
+    }
+    if let Some(log) = &failed.log {
+        let _ = writeln!(text, "  log: {} (`hpcl log {}`)", log.display(), node.path);
+    }
+    if let BuildError::Different { kept, .. } = &failed.error {
+        let _ = writeln!(text, "  the other result: {}", kept.display());
+    }
+    if let Some(kept) = &failed.kept {
+        let _ = writeln!(text, "  kept: {}\n  enter it with: {}", kept.directory.display(), kept.command);
+    }
+    for hint in hints(failed) {
+        let _ = writeln!(text, "hint: {hint}");
+    }
+}
+
+fn hints(failed: &Failed) -> Vec<String> {
+    let mut hints = Vec::new();
+    if failed.disk_full {
+        hints.push("the disk is full: make room, for instance with `hpcl gc`".to_owned());
+    }
+    match &failed.error {
+        BuildError::Fetch(error) => hints.extend(error.hint()),
+        BuildError::Timeout { .. } => hints.push("`--timeout` sets the limit".to_owned()),
+        BuildError::Silent { .. } => hints.push("`--max-silent` sets the limit".to_owned()),
+        BuildError::Exit { .. } if failed.kept.is_none() => {
+            hints.push("`--keep-failed` keeps the directory of a failed build".to_owned());
+        }
+        _ => {}
+    }
+    hints
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{GraphBuilder, Template};
+
+    fn failed(failed: Failed) -> (HashedGraph, Summary) {
+        let mut graph = GraphBuilder::new();
+        let id = graph.add_node(Template::new("hello-2.10", "x86_64-linux", "builtin:hpcl-1"));
+        let mut summary = Summary::default();
+        summary.results.insert(id, BuildResult::Failed(Box::new(failed)));
+        (graph.hash().unwrap(), summary)
+    }
+
+    #[test]
+    fn a_failed_build_tells_phase_lines_log_and_what_to_do() {
+        let (graph, summary) = failed(Failed {
+            phase: Some("configure".into()),
+            last_lines: vec!["checking".into(), "no cc".into()],
+            log: Some("/s/var/log/ab/c.zst".into()),
+            ..Failed::from(BuildError::Exit { code: 1 })
+        });
+        let drv = graph.nodes().next().unwrap().1.path.to_string();
+        let text = summary_text(&graph, &summary).replace(&drv, "DRV");
+        assert_eq!(
+            text,
+            "error: building `hello-2.10` failed in phase `configure`: the builder failed with exit code 1\n  \
+             | checking\n  | no cc\n  log: /s/var/log/ab/c.zst (`hpcl log DRV`)\nhint: `--keep-failed` keeps the \
+             directory of a failed build\n1 failed in 0.0 s\n"
+        );
+        assert_eq!(code_of(&summary), BUILD);
+    }
+
+    #[test]
+    fn exit_codes_follow_the_worst() {
+        let different = BuildError::Different {
+            output: crate::derivation::OutputName::out(),
+            first: "`bin/x` differs from byte 3".into(),
+            kept: "/kept".into(),
+        };
+        let (_, mut summary) = failed(different.into());
+        assert_eq!(code_of(&summary), DIFFERENT);
+        summary.interrupted = true;
+        assert_eq!(code_of(&summary), INTERRUPTED);
+        assert_eq!(code_of(&Summary::default()), SUCCESS);
+    }
+}
