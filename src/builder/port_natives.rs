@@ -180,7 +180,7 @@ fn put(procedure: &'static str, arguments: &[Value], bytes: &[u8]) -> Result<Val
 fn display(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     match arguments.first() {
         Some(Value::String(text)) => put("display", arguments, &bytes::encode(text)),
-        Some(value) => put("display", arguments, &bytes::encode(&print::write(value))),
+        Some(value) => put("display", arguments, &bytes::encode(&print::display(value))),
         None => Ok(Value::Unspecified),
     }
 }

@@ -15,8 +15,10 @@ mod proxy;
 mod settings;
 mod transfer;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -99,6 +101,8 @@ pub struct Fetcher {
     options: Options,
     mirrors: Mirrors,
     agent: Agent,
+    /// Servers that did not answer; later downloads ask them last, lest each waits for the same dead server again.
+    silent: Arc<Mutex<HashSet<String>>>,
 }
 
 impl Fetcher {
@@ -110,7 +114,7 @@ impl Fetcher {
     /// A fetcher with the given options and mirrors.
     pub fn new(options: Options, mirrors: Mirrors) -> Fetcher {
         let agent = proxy::agent(config(&options).build());
-        Fetcher { options, mirrors, agent }
+        Fetcher { options, mirrors, agent, silent: Arc::default() }
     }
 
     /// The mirrors in use.
@@ -162,6 +166,8 @@ impl Fetcher {
                 Err(reason) => unresolved.push(Failure { url: url.clone(), reason }),
             }
         }
+        let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.sort_by_key(|address: &Address| silent.contains(server(&address.url)));
         match unresolved.first() {
             _ if !addresses.is_empty() => Ok((addresses, unresolved)),
             Some(Failure { reason: Reason::NoMirror { mirror, settings }, .. }) => {
@@ -169,6 +175,16 @@ impl Fetcher {
             }
             Some(_) => Err(FetchError::Failed { name: name(), failures: unresolved }),
             None => Err(FetchError::NoAddress { name: name() }),
+        }
+    }
+
+    /// Remembers whether a server answers.
+    fn note(&self, url: &str, answers: bool) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        if answers {
+            silent.remove(server(url));
+        } else {
+            silent.insert(server(url).to_owned());
         }
     }
 
@@ -180,6 +196,12 @@ impl Fetcher {
             None => self.agent.clone(),
         }
     }
+}
+
+/// Scheme and host of an address.
+fn server(url: &str) -> &str {
+    let path = url.find("://").and_then(|at| Some(at + 3 + url.get(at + 3..)?.find('/')?));
+    url.get(..path.unwrap_or(url.len())).unwrap_or(url)
 }
 
 fn config(options: &Options) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
@@ -253,6 +275,8 @@ impl Attempt<'_> {
         loop {
             let before = self.part.len();
             let done = transfer(&agent, &self.fetcher.options, &address.url, &mut self.part, self.watch);
+            let silent = matches!(&done, Err(Trouble::Remote(reason)) if reason.is_network() && self.part.len() <= before);
+            self.fetcher.note(&address.url, !silent);
             let reason = match done {
                 Ok(()) => match self.download.expected {
                     Some(expected) if self.part.digest() != expected => {

@@ -328,6 +328,18 @@ fn a_mirror_that_hangs_is_given_up() {
 }
 
 #[test]
+fn a_silent_server_is_asked_last_the_next_time() {
+    let silent = Server::start(|_, _| Answer { head: String::new(), body: vec![], hang: true });
+    let good = Server::start(|asked, _| ranged(asked, b"content"));
+    let place = Place::impatient();
+    let urls = [silent.url("/f"), good.url("/f")];
+    for _ in 0..2 {
+        place.fetch(&download(&urls, b"content")).unwrap();
+    }
+    assert_eq!((silent.asked().len(), good.asked().len()), (1, 2));
+}
+
+#[test]
 fn what_may_pass_is_tried_again() {
     let server = Server::start(|asked, count| match count {
         0 => answer("503 Service Unavailable", b""),
