@@ -27,6 +27,17 @@ pub trait Host: Any {
         Vec::new()
     }
 
+    /// Returns the names of modules that export a name, for hints.
+    fn exporters(&mut self, name: &str) -> Vec<ModuleName> {
+        let _ = name;
+        Vec::new()
+    }
+
+    /// Returns the names of the modules that there are, for hints.
+    fn module_names(&mut self) -> Vec<ModuleName> {
+        Vec::new()
+    }
+
     /// Returns itself, for [`crate::native::Context::host`].
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }

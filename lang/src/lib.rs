@@ -9,10 +9,14 @@
 //! machine's stack.
 
 pub mod code;
+mod compile;
+pub mod core_form;
 pub mod datum;
 pub mod diagnostic;
 pub mod equal;
+pub mod expand;
 pub mod host;
+pub mod interpreter;
 pub mod module;
 pub mod native;
 pub mod natives;
@@ -20,6 +24,7 @@ pub mod number;
 pub mod posix_regex;
 pub mod print;
 pub mod procedure;
+mod quoted;
 pub mod reader;
 pub mod record;
 mod release;
@@ -30,3 +35,6 @@ pub mod suggest;
 pub mod symbol;
 pub mod table;
 pub mod value;
+pub mod vm;
+
+pub use interpreter::Interpreter;

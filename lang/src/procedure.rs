@@ -19,7 +19,16 @@ pub struct Closure {
     /// Its code.
     pub proto: Rc<Proto>,
     /// What it captured. Procedures that were defined together share it.
-    pub captures: Rc<[Value]>,
+    pub environment: Rc<Environment>,
+}
+
+/// What procedures captured.
+#[derive(Default)]
+pub struct Environment {
+    /// The values.
+    pub values: Box<[Value]>,
+    /// The code of all procedures of the group; empty where there is only one.
+    pub group: Box<[Rc<Proto>]>,
 }
 
 /// A dynamic parameter.
@@ -119,8 +128,6 @@ pub enum Primitive {
     MemoizeIdentity,
     /// `(%module-ref module-name name)`
     ModuleRef,
-    /// `(procedure-name f)`… see [`crate::vm`].
-    Eval,
 }
 
 impl Closure {
@@ -132,7 +139,7 @@ impl Closure {
 
 impl Primitive {
     /// All of them.
-    pub const ALL: [Primitive; 18] = [
+    pub const ALL: [Primitive; 17] = [
         Primitive::Apply,
         Primitive::CallWithValues,
         Primitive::Values,
@@ -150,7 +157,6 @@ impl Primitive {
         Primitive::Memoize,
         Primitive::MemoizeIdentity,
         Primitive::ModuleRef,
-        Primitive::Eval,
     ];
 
     /// Returns its names in the language, the usual one first.
@@ -175,7 +181,6 @@ impl Primitive {
             Primitive::Memoize => &["%memoize"],
             Primitive::MemoizeIdentity => &["%memoizeq"],
             Primitive::ModuleRef => &["%module-ref"],
-            Primitive::Eval => &["%eval"],
         }
     }
 
@@ -185,13 +190,17 @@ impl Primitive {
     }
 }
 
-impl Drop for Closure {
+impl Drop for Environment {
     fn drop(&mut self) {
-        if let Some(captures) = Rc::get_mut(&mut self.captures) {
-            for value in captures {
-                release(std::mem::replace(value, Value::Nil));
-            }
+        for value in &mut self.values {
+            release(std::mem::replace(value, Value::Nil));
         }
+    }
+}
+
+impl Drop for Memo {
+    fn drop(&mut self) {
+        release(std::mem::replace(&mut self.procedure, Value::Nil));
     }
 }
 

@@ -11,6 +11,9 @@ use rustc_hash::FxHashMap;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Symbol(u32);
 
+/// Marks the names that the expander made for one use of a macro.
+const ALIAS: u32 = 1 << 31;
+
 #[derive(Default)]
 struct Interner {
     ids: FxHashMap<&'static str, u32>,
@@ -37,6 +40,16 @@ impl Symbol {
         table.names.push(name);
         table.ids.insert(name, id);
         Symbol(id)
+    }
+
+    /// Returns the name number `index` that the expander made; it is never interned.
+    pub(crate) fn alias(index: u32) -> Self {
+        Symbol(index | ALIAS)
+    }
+
+    /// Returns the number of a name that the expander made.
+    pub(crate) fn alias_index(self) -> Option<u32> {
+        (self.0 & ALIAS != 0).then_some(self.0 & !ALIAS)
     }
 
     /// Returns the name.

@@ -15,6 +15,7 @@ use crate::{
 /// A hash table in order of insertion.
 pub struct Table {
     equality: Equality,
+    lists: bool,
     entries: Vec<Option<(Value, Value)>>,
     places: FxHashMap<u64, SmallVec<[u32; 1]>>,
     live: usize,
@@ -29,7 +30,14 @@ impl Default for Table {
 impl Table {
     /// Returns an empty table whose keys are compared that way.
     pub fn new(equality: Equality) -> Self {
-        Table { equality, entries: Vec::new(), places: FxHashMap::default(), live: 0 }
+        Table { equality, lists: false, entries: Vec::new(), places: FxHashMap::default(), live: 0 }
+    }
+
+    /// Returns an empty table whose keys are lists that are the same when their elements are, compared that way.
+    pub fn for_lists(elements: Equality) -> Self {
+        let mut table = Table::new(elements);
+        table.lists = true;
+        table
     }
 
     /// Returns the number of entries.
@@ -44,13 +52,13 @@ impl Table {
 
     /// Returns what a key stands for.
     pub fn get(&self, key: &Value) -> Option<&Value> {
-        let place = self.place(hash(key, self.equality), key)?;
+        let place = self.place(self.hash(key), key)?;
         self.entries.get(place)?.as_ref().map(|(_, value)| value)
     }
 
     /// Sets what a key stands for and returns what it stood for.
     pub fn insert(&mut self, key: Value, value: Value) -> Option<Value> {
-        let code = hash(&key, self.equality);
+        let code = self.hash(&key);
         if let Some(place) = self.place(code, &key)
             && let Some(Some((_, old))) = self.entries.get_mut(place)
         {
@@ -65,7 +73,7 @@ impl Table {
 
     /// Removes a key and returns what it stood for.
     pub fn remove(&mut self, key: &Value) -> Option<Value> {
-        let code = hash(key, self.equality);
+        let code = self.hash(key);
         let place = self.place(code, key)?;
         let (_, value) = self.entries.get_mut(place)?.take()?;
         if let Some(places) = self.places.get_mut(&code) {
@@ -80,7 +88,9 @@ impl Table {
 
     /// Removes all entries.
     pub fn clear(&mut self) {
-        *self = Table::new(self.equality);
+        self.entries.clear();
+        self.places.clear();
+        self.live = 0;
     }
 
     /// Returns the entries in the order in which their keys were first inserted.
@@ -88,10 +98,39 @@ impl Table {
         self.entries.iter().flatten().map(|(key, value)| (key, value))
     }
 
+    fn hash(&self, key: &Value) -> u64 {
+        if !self.lists {
+            return hash(key, self.equality);
+        }
+        let mut code = 0_u64;
+        let mut rest = key;
+        while let Value::Pair(pair) = rest {
+            code = code.rotate_left(5) ^ hash(&pair.car, self.equality);
+            rest = &pair.cdr;
+        }
+        code
+    }
+
+    fn same(&self, left: &Value, right: &Value) -> bool {
+        if !self.lists {
+            return self.equality.holds(left, right);
+        }
+        let (mut left, mut right) = (left, right);
+        while let (Value::Pair(a), Value::Pair(b)) = (left, right) {
+            if !self.equality.holds(&a.car, &b.car) {
+                return false;
+            }
+            (left, right) = (&a.cdr, &b.cdr);
+        }
+        matches!((left, right), (Value::Nil, Value::Nil))
+    }
+
     fn place(&self, code: u64, key: &Value) -> Option<usize> {
-        self.places.get(&code)?.iter().map(|place| *place as usize).find(|place| {
-            matches!(self.entries.get(*place), Some(Some((other, _))) if self.equality.holds(other, key))
-        })
+        self.places
+            .get(&code)?
+            .iter()
+            .map(|place| *place as usize)
+            .find(|place| matches!(self.entries.get(*place), Some(Some((other, _))) if self.same(other, key)))
     }
 
     fn compact(&mut self) {

@@ -155,6 +155,10 @@ pub trait Foreign: Any {
     fn describe(&self) -> String;
     /// For downcasting.
     fn as_any(&self) -> &dyn Any;
+    /// When it is raised: the key by which `catch` takes it.
+    fn key(&self) -> &'static str {
+        "misc-error"
+    }
 }
 
 /// A thin pointer to a [`Foreign`], to keep [`Value`] at sixteen bytes.

@@ -1,0 +1,70 @@
+//! Unbound names.
+
+use crate::{diagnostic::Diagnostic, native::Side, span::Span, suggest::closest, symbol::Symbol};
+
+use super::{ModuleId, World};
+
+/// Returns the diagnostic for a name that means nothing in a module; `locals` are the variables in scope.
+pub(crate) fn unbound(
+    world: &mut World,
+    name: Symbol,
+    module: ModuleId,
+    locals: &[Symbol],
+    span: Span,
+) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::new("E0330", format!("`{name}` is not bound")).at(span, "not bound here");
+    match world.base.known_elsewhere(name) {
+        Some(Side::Builder) => {
+            return diagnostic.hint(format!(
+                "`{name}` exists only inside of builds; evaluation is pure, so use it in staged code (`#~`)"
+            ));
+        }
+        Some(_) => {
+            return diagnostic.hint(format!("`{name}` exists only where recipes are evaluated"));
+        }
+        None => {}
+    }
+    let mut providers: Vec<String> = Vec::new();
+    for index in 0..world.modules.len() {
+        let id = ModuleId(u32::try_from(index).unwrap_or(u32::MAX));
+        let other = world.module(id);
+        if id != module && other.exports.contains_key(&name) {
+            providers.push(other.name.to_string());
+        }
+    }
+    if providers.is_empty() {
+        providers = world.host.exporters(name.as_str()).iter().map(ToString::to_string).collect();
+    }
+    providers.sort();
+    providers.truncate(3);
+    if !providers.is_empty() {
+        for provider in providers {
+            diagnostic = diagnostic.hint(format!(
+                "`{name}` is exported by `{provider}`; add it to `#:use-module` or `use-modules`"
+            ));
+        }
+        return diagnostic;
+    }
+    let mut candidates: Vec<&'static str> = locals.iter().map(|name| name.as_str()).collect();
+    for id in [module, super::PRELUDE_MODULE] {
+        candidates.extend(world.module(id).table.keys().map(|name| name.as_str()));
+    }
+    let targets: Vec<ModuleId> = world
+        .module(module)
+        .imports
+        .iter()
+        .filter_map(|import| import.target.get().copied().flatten())
+        .collect();
+    for id in targets {
+        candidates.extend(world.module(id).exports.keys().map(|name| name.as_str()));
+    }
+    candidates.extend(world.base.names().map(Symbol::as_str));
+    candidates.extend(super::SPECIALS.iter().map(|(name, _)| *name));
+    candidates.retain(|candidate| !candidate.is_empty() && !candidate.starts_with('%'));
+    candidates.sort_unstable();
+    match closest(name.as_str(), candidates) {
+        Some(other) => diagnostic.hint(format!("did you mean `{other}`?")),
+        None => diagnostic,
+    }
+}
