@@ -1,1 +1,201 @@
-//! Collections of recipes: where module sources come from.
+//! Channels: where the sources of evaluation-side modules come from.
+//!
+//! A module `(hpc mpi)` is the file `mpi.hpcl` of the channel `hpc`; `(hpcl …)` is the standard library. Both are embedded
+//! into the binary; directories given with `-L` or `HPCL_CHANNEL_PATH` come before them, and in these
+//! `(a b c)` is `a/b/c.hpcl` or `a/b/c.scm`. Names `(guix …)` stand for `(hpcl …)`, and `(gnu packages …)` for our
+//! channels' modules of the same topic. Invariant: what is read is recorded, so that results can be keyed by it.
+
+pub mod index;
+mod surface;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use hpcl_lang::{
+    host::{ModuleName, ModuleSource},
+    symbol::Symbol,
+};
+use include_dir::{Dir, include_dir};
+
+pub use index::{Index, IndexEntry, imports};
+
+static STDLIB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
+static CHANNELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/channels");
+
+/// Errors of reading channels.
+#[derive(Debug, thiserror::Error)]
+pub enum ChannelError {
+    /// A module's file exists and cannot be read.
+    #[error("cannot read the module file `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A directory given by the user does not exist.
+    #[error("the channel directory `{path}` does not exist")]
+    NoDirectory {
+        /// The directory.
+        path: PathBuf,
+    },
+}
+
+/// A file of a channel that holds a module.
+#[derive(Clone, Debug)]
+pub struct ModuleFile {
+    /// The module's name.
+    pub name: ModuleName,
+    /// As shown to the user.
+    pub file: Arc<str>,
+    /// The whole text.
+    pub text: Arc<str>,
+}
+
+/// The channels in use.
+#[derive(Clone, Debug, Default)]
+pub struct Channels {
+    directories: Vec<PathBuf>,
+}
+
+impl Channels {
+    /// Returns the bundled channels below those directories, which are looked up first and in order.
+    ///
+    /// # Errors
+    /// [`ChannelError::NoDirectory`] when one is not a directory.
+    pub fn new(directories: Vec<PathBuf>) -> Result<Self, ChannelError> {
+        match directories.iter().find(|path| !path.is_dir()) {
+            Some(path) => Err(ChannelError::NoDirectory { path: path.clone() }),
+            None => Ok(Channels { directories }),
+        }
+    }
+
+    /// Returns the directories that come before the bundled channels.
+    pub fn directories(&self) -> &[PathBuf] {
+        &self.directories
+    }
+
+    /// Returns the name under which a module is kept: `(guix x)` is `(hpcl x)`.
+    pub fn canonical(&self, name: &ModuleName) -> Option<ModuleName> {
+        let parts = name.parts();
+        match parts.first().map(|part| part.as_str()) {
+            Some("guix") if self.in_directories(parts).is_none() => Some(name.with_root(Symbol::new("hpcl"))),
+            _ => None,
+        }
+    }
+
+    /// Returns the source of a module, or `None` when no channel has it.
+    ///
+    /// # Errors
+    /// [`ChannelError::Read`] when its file cannot be read.
+    pub fn module_source(&self, name: &ModuleName) -> Result<Option<ModuleSource>, ChannelError> {
+        let parts = name.parts();
+        if let Some(path) = self.in_directories(parts) {
+            let text = read(&path)?;
+            return Ok(Some(ModuleSource { file: path.display().to_string().into(), text }));
+        }
+        let strs: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();
+        let (folder, label, rest) = match strs.split_first() {
+            Some((&"hpcl", rest)) => (&STDLIB, "stdlib", rest.join("/")),
+            Some((&"gnu", rest)) => return Ok(surface::gnu_module(rest)),
+            Some((_, _)) => (&CHANNELS, "channels", strs.join("/")),
+            None => return Ok(None),
+        };
+        let file = format!("{rest}.hpcl");
+        Ok(folder.get_file(&file).and_then(|found| found.contents_utf8()).map(|text| ModuleSource {
+            file: format!("{label}/{file}").into(),
+            text: text.into(),
+        }))
+    }
+
+    /// Returns all modules of recipes: of the directories, then of the bundled channels, sorted by name in each.
+    ///
+    /// # Errors
+    /// [`ChannelError::Read`] when a file cannot be read.
+    pub fn recipe_modules(&self) -> Result<Vec<ModuleFile>, ChannelError> {
+        let mut modules = Vec::new();
+        for directory in &self.directories {
+            let files = walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().flatten();
+            for entry in files.filter(|entry| entry.file_type().is_file()) {
+                let path = entry.path();
+                let Some(name) = path.strip_prefix(directory).ok().and_then(module_of_path) else { continue };
+                modules.push(ModuleFile {
+                    name,
+                    file: path.display().to_string().into(),
+                    text: read(path)?,
+                });
+            }
+        }
+        let mut bundled = Vec::new();
+        collect_bundled(&CHANNELS, &mut bundled);
+        bundled.sort_by(|a: &ModuleFile, b| a.file.cmp(&b.file));
+        modules.extend(bundled);
+        Ok(modules)
+    }
+
+    fn in_directories(&self, parts: &[Symbol]) -> Option<PathBuf> {
+        let relative: PathBuf = parts.iter().map(|part| part.as_str()).collect();
+        let safe = parts.iter().all(|part| !part.as_str().contains('/') && part.as_str() != "..");
+        if !safe {
+            return None;
+        }
+        self.directories.iter().find_map(|directory| {
+            ["hpcl", "scm"].iter().find_map(|ending| {
+                let mut path = directory.join(&relative).into_os_string();
+                path.push(".");
+                path.push(ending);
+                let path = PathBuf::from(path);
+                path.is_file().then_some(path)
+            })
+        })
+    }
+}
+
+/// Returns the embedded text of a builder-side module `(hpcl build …)`.
+pub fn builder_module(name: &ModuleName) -> Option<ModuleSource> {
+    let strs: Vec<&str> = name.parts().iter().map(|part| part.as_str()).collect();
+    let rest = strs.strip_prefix(&["hpcl"]).or_else(|| strs.strip_prefix(&["guix"]))?;
+    if rest.first() != Some(&"build") {
+        return None;
+    }
+    let file = format!("{}.hpcl", rest.join("/"));
+    let text = STDLIB.get_file(&file)?.contents_utf8()?;
+    Some(ModuleSource { file: format!("stdlib/{file}").into(), text: text.into() })
+}
+
+/// Returns a file of a bundled channel, such as `core/aux/ld-wrapper.c`.
+pub fn bundled_file(path: &str) -> Option<&'static [u8]> {
+    CHANNELS.get_file(path).map(|file| file.contents())
+}
+
+fn read(path: &Path) -> Result<Arc<str>, ChannelError> {
+    std::fs::read_to_string(path)
+        .map(Arc::from)
+        .map_err(|source| ChannelError::Read { path: path.to_owned(), source })
+}
+
+fn module_of_path(path: &Path) -> Option<ModuleName> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("hpcl" | "scm") => {
+            let stem = path.with_extension("");
+            let parts: Option<Vec<Symbol>> =
+                stem.components().map(|part| part.as_os_str().to_str().map(Symbol::new)).collect();
+            ModuleName::new(parts?)
+        }
+        _ => None,
+    }
+}
+
+fn collect_bundled(folder: &'static Dir<'static>, modules: &mut Vec<ModuleFile>) {
+    for file in folder.files() {
+        if let (Some(name), Some(text)) = (module_of_path(file.path()), file.contents_utf8()) {
+            let shown = format!("channels/{}", file.path().display());
+            modules.push(ModuleFile { name, file: shown.into(), text: text.into() });
+        }
+    }
+    for inner in folder.dirs() {
+        collect_bundled(inner, modules);
+    }
+}

@@ -1,3 +1,95 @@
 //! The command line: one verb per file.
+//!
+//! A verb parses its arguments with clap, calls the domain and mechanism layers and returns an exit code or a
+//! [`Failure`]; `report` prints both. Invariant: standard output carries results only, everything else goes to
+//! standard error.
 
-pub mod build_process;
+mod build;
+mod completions;
+mod eval;
+mod graph;
+mod hash;
+mod options;
+mod repl;
+mod run;
+mod session;
+mod shell;
+mod show;
+mod store;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::report::Failure;
+
+/// hpcl, a functional package manager for high-performance computing.
+///
+/// Evaluates recipes to derivations, builds what is missing in a sandbox and runs it from a store in your home
+/// directory. No root, no daemon.
+#[derive(Parser)]
+#[command(name = "hpcl", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build packages or a manifest and print where the results are
+    Build(build::Arguments),
+    /// Print the shell completions for a shell
+    Completions(completions::Arguments),
+    /// Evaluate a file, an expression or packages, and print the value or the derivations
+    Eval(eval::Arguments),
+    /// Delete what no root needs from the store
+    Gc(store::GcArguments),
+    /// Print the graph of derivations in Graphviz's dot language
+    Graph(graph::Arguments),
+    /// Print the hash of a file or directory
+    Hash(hash::Arguments),
+    /// Print the log of a build
+    Log(store::LogArguments),
+    /// Refresh the pins of the seed toolchain's packages from the mirror
+    RefreshPins(store::RefreshArguments),
+    /// Read, evaluate and print expressions interactively
+    Repl(repl::Arguments),
+    /// Run one program of a package
+    Run(run::Arguments),
+    /// Enter an environment with packages, or run a command in it
+    Shell(shell::Arguments),
+    /// Show what is known of packages
+    Show(show::Arguments),
+    /// Check that every item of the store is what it was when it was put there
+    Verify(store::VerifyArguments),
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    if let Some(code) = crate::executor::build_process_main() {
+        return code;
+    }
+    let cli = Cli::parse();
+    let result = match cli.verb {
+        Verb::Build(arguments) => build::run(&arguments),
+        Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Gc(arguments) => store::gc(&arguments),
+        Verb::Graph(arguments) => graph::run(&arguments),
+        Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::Log(arguments) => store::log(&arguments),
+        Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
+        Verb::Repl(arguments) => repl::run(&arguments),
+        Verb::Run(arguments) => run::run(&arguments),
+        Verb::Shell(arguments) => shell::run(&arguments),
+        Verb::Show(arguments) => show::run(&arguments),
+        Verb::Verify(arguments) => store::verify(&arguments),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => failure.print(),
+    }
+}
+
+/// What a verb returns.
+type Outcome = Result<ExitCode, Failure>;

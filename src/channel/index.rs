@@ -1,0 +1,188 @@
+//! Finds packages by name without evaluating recipes.
+//!
+//! Each module is read once and its `define-public` forms are looked at: where the value is a `package` form with a
+//! literal name, that name and the version are known at once; any other public definition is a candidate for every
+//! name, since only its value can tell. Invariant: the index never misses a package, it may only name too many.
+
+use hpcl_lang::{
+    datum::{Datum, DatumKind},
+    host::ModuleName,
+    reader,
+    source::SourceMap,
+    symbol::Symbol,
+};
+use rayon::prelude::*;
+
+use super::{ChannelError, Channels, ModuleFile};
+
+/// A public definition that is, or may be, a package.
+#[derive(Clone, Debug)]
+pub struct IndexEntry {
+    /// The module.
+    pub module: ModuleName,
+    /// The variable.
+    pub variable: Symbol,
+    /// The package's name where it is written as a literal.
+    pub name: Option<String>,
+    /// The package's version where it is written as a literal.
+    pub version: Option<String>,
+    /// The file, line and column of the definition, from 1.
+    pub location: (String, usize, usize),
+}
+
+/// All packages of the channels, in the order of modules and definitions.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    entries: Vec<IndexEntry>,
+}
+
+impl Index {
+    /// Reads the recipe modules of the channels.
+    ///
+    /// # Errors
+    /// [`ChannelError`] when a file cannot be read. Syntax errors are left to evaluation, which shows them.
+    pub fn scan(channels: &Channels) -> Result<Index, ChannelError> {
+        let modules = channels.recipe_modules()?;
+        let entries: Vec<Vec<IndexEntry>> = modules.par_iter().map(scan_module).collect();
+        Ok(Index { entries: entries.concat() })
+    }
+
+    /// Returns the definitions that may be packages of that name: those known to be, or else all unknown ones.
+    pub fn candidates<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a IndexEntry> {
+        self.entries.iter().filter(move |entry| entry.name.as_deref().is_none_or(|known| known == name))
+    }
+
+    /// Returns all entries.
+    pub fn entries(&self) -> &[IndexEntry] {
+        &self.entries
+    }
+
+    /// Returns known names that are close to what was typed, the closest first, at most three.
+    pub fn similar(&self, name: &str) -> Vec<String> {
+        let mut names: Vec<&str> = self.entries.iter().filter_map(|entry| entry.name.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        hpcl_lang::suggest::nearest(name, names).into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Returns the modules that a text imports with `define-module` or `use-modules`.
+pub fn imports(text: &str) -> Vec<ModuleName> {
+    let mut sources = SourceMap::default();
+    let file = sources.add("", text);
+    let (forms, _) = reader::read(file, text);
+    let mut found = Vec::new();
+    for form in &forms {
+        let items = list(form).unwrap_or_default();
+        match head(form) {
+            Some("define-module") => {
+                let uses = items.iter().zip(items.iter().skip(1)).filter(|(key, _)| {
+                    matches!(&key.kind, DatumKind::Keyword(name) if name.as_str() == "use-module")
+                });
+                found.extend(uses.filter_map(|(_, interface)| interface_module(interface)));
+            }
+            Some("use-modules") => found.extend(items.iter().skip(1).filter_map(interface_module)),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The module of `(a b)` or of `((a b) #:select …)`.
+fn interface_module(interface: &Datum) -> Option<ModuleName> {
+    let first = list(interface)?.first()?;
+    ModuleName::from_datum(if list(first).is_some() { first } else { interface })
+}
+
+fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
+    let mut sources = SourceMap::default();
+    let file = sources.add(module.file.clone(), module.text.clone());
+    let (forms, _) = reader::read(file, &module.text);
+    let mut exported: Vec<Symbol> = Vec::new();
+    forms.iter().filter(|form| head(form) == Some("define-module")).for_each(|form| {
+        exported.extend(keyword_symbols(form, "export"));
+    });
+    forms
+        .iter()
+        .filter_map(|form| {
+            let items = list(form)?;
+            let variable = items.get(1).and_then(symbol)?;
+            let public = match head(form)? {
+                "define-public" => true,
+                "define" => exported.contains(&variable),
+                _ => false,
+            };
+            let value = items.last().filter(|_| public)?;
+            let package = package_form(value);
+            let may_be_package = package.is_some() || is_call(value);
+            may_be_package.then(|| {
+                let (line, column) = sources.position(form.span);
+                IndexEntry {
+                    module: module.name.clone(),
+                    variable,
+                    name: package.and_then(|form| literal_field(form, "name")),
+                    version: package.and_then(|form| literal_field(form, "version")),
+                    location: (module.file.to_string(), line, column),
+                }
+            })
+        })
+        .collect()
+}
+
+/// Whether a definition's value could be a package at all: a call or a reference, not a lambda or a literal.
+fn is_call(value: &Datum) -> bool {
+    match &value.kind {
+        DatumKind::Symbol(_) => true,
+        DatumKind::List(_) => !matches!(
+            head(value),
+            Some("lambda" | "lambda*" | "quote" | "quasiquote" | "list" | "gexp" | "make-parameter" | "string-append")
+        ),
+        _ => false,
+    }
+}
+
+/// Returns the `package` form that a value is, looking through `let`, `let*` and `hidden-package`.
+fn package_form(value: &Datum) -> Option<&Datum> {
+    match head(value)? {
+        "package" => Some(value),
+        "let" | "let*" => package_form(list(value)?.last()?),
+        _ => None,
+    }
+}
+
+fn literal_field(form: &Datum, field: &str) -> Option<String> {
+    list(form)?.iter().find(|clause| head(clause) == Some(field)).and_then(|clause| {
+        match list(clause)?.get(1).map(|datum| &datum.kind) {
+            Some(DatumKind::String(text)) => Some(text.to_string()),
+            _ => None,
+        }
+    })
+}
+
+fn keyword_symbols(form: &Datum, keyword: &str) -> Vec<Symbol> {
+    let items = list(form).unwrap_or_default();
+    items
+        .iter()
+        .zip(items.iter().skip(1))
+        .filter(|(key, _)| matches!(&key.kind, DatumKind::Keyword(name) if name.as_str() == keyword))
+        .flat_map(|(_, value)| list(value).unwrap_or_default().iter().filter_map(symbol).collect::<Vec<_>>())
+        .collect()
+}
+
+fn list(datum: &Datum) -> Option<&[Datum]> {
+    match &datum.kind {
+        DatumKind::List(items) => Some(items),
+        _ => None,
+    }
+}
+
+fn symbol(datum: &Datum) -> Option<Symbol> {
+    match datum.kind {
+        DatumKind::Symbol(name) => Some(name),
+        _ => None,
+    }
+}
+
+fn head(datum: &Datum) -> Option<&'static str> {
+    list(datum)?.first().and_then(symbol).map(Symbol::as_str)
+}

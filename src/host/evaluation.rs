@@ -1,0 +1,298 @@
+//! One evaluation: from what a user names to a hashed graph of derivations.
+//!
+//! Holds the interpreter; verbs ask it for entries (what a profile would hold), for values, and at the end for the
+//! [`Evaluated`] graph, which knows nothing of the language any more. Invariant: language errors leave here as rendered
+//! diagnostics.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use hpcl_lang::{
+    diagnostic::Diagnostic,
+    host::ModuleName,
+    interpreter::Interpreter,
+    native::Side,
+    print, render,
+    symbol::Symbol,
+    value::Value,
+};
+
+use super::{EvaluationHost, HostError, SourceContent};
+use crate::{
+    channel::Channels,
+    graph::{GraphError, HashedGraph, NodeId},
+    lower::DerivationValue,
+    profile::SearchPath,
+    store_path::StorePath,
+};
+
+/// Errors of an evaluation.
+#[derive(Debug, thiserror::Error)]
+pub enum EvaluationError {
+    /// The program is wrong; the text is the rendered diagnostics.
+    #[error("{rendered}")]
+    Language {
+        /// All diagnostics, ready to print.
+        rendered: String,
+    },
+    /// A file named by the user cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A channel cannot be read.
+    #[error(transparent)]
+    Host(#[from] HostError),
+    /// The graph cannot be hashed.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+}
+
+/// What the user named, in the terms of the library.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Files whose last value is a manifest, a package or a list of packages.
+    pub files: Vec<PathBuf>,
+    /// Expressions of the same kind.
+    pub expressions: Vec<String>,
+    /// Package specifications.
+    pub specifications: Vec<String>,
+    /// Transformations: option and value.
+    pub transformations: Vec<(&'static str, String)>,
+    /// Whether the environment to build the packages is wanted, and not the packages.
+    pub development: bool,
+}
+
+/// A package that was asked for.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The package's name.
+    pub name: String,
+    /// Its version, or nothing.
+    pub version: String,
+    /// The output asked for.
+    pub output: String,
+    /// Its derivation.
+    pub node: NodeId,
+}
+
+/// A hashed graph and what is needed to realise it.
+pub struct Evaluated {
+    /// The graph.
+    pub graph: HashedGraph,
+    /// Texts and local files that the graph refers to.
+    pub sources: BTreeMap<StorePath, SourceContent>,
+}
+
+/// One evaluation.
+pub struct Evaluation {
+    interpreter: Interpreter,
+    color: bool,
+}
+
+impl Evaluation {
+    /// Returns an evaluation over those channels. Relative local files are looked up in `base_directory`; `color` says
+    /// how diagnostics are rendered.
+    pub fn new(channels: Channels, base_directory: PathBuf, color: bool) -> Self {
+        let host = EvaluationHost::new(channels, base_directory);
+        Evaluation { interpreter: Interpreter::new(Side::Evaluation, Box::new(host)), color }
+    }
+
+    /// Evaluates a file.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Read`] and [`EvaluationError::Language`].
+    pub fn file(&mut self, path: &Path) -> Result<Value, EvaluationError> {
+        let read = |source| EvaluationError::Read { path: path.to_owned(), source };
+        let bytes = std::fs::read(path).map_err(read)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            read(std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error())))
+        })?;
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.interpreter.host_mut::<EvaluationHost>().base_directory = parent.to_owned();
+        }
+        let value = self.interpreter.run_program(&path.display().to_string(), &text);
+        self.checked(value)
+    }
+
+    /// Evaluates an expression in a module that has the library's usual names.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn expression(&mut self, text: &str) -> Result<Value, EvaluationError> {
+        let value = self.interpreter.run_program("<command line>", &format!("{text}\n"));
+        self.checked(value)
+    }
+
+    /// Returns how a value is written.
+    pub fn write(&self, value: &Value) -> String {
+        print::write(value)
+    }
+
+    /// Whether a value stands for packages or derivations.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn denotes_packages(&mut self, value: &Value) -> Result<bool, EvaluationError> {
+        Ok(self.call("denotes-packages?", vec![value.clone()])?.is_true())
+    }
+
+    /// Returns the manifest entries of what the user named.
+    ///
+    /// # Errors
+    /// [`EvaluationError`].
+    pub fn entries(&mut self, request: &Request) -> Result<Value, EvaluationError> {
+        let mut values = Vec::new();
+        for path in &request.files {
+            values.push(self.file(path)?);
+        }
+        for text in &request.expressions {
+            values.push(self.expression(text)?);
+        }
+        self.entries_of(values, request)
+    }
+
+    /// Returns the manifest entries of values that were evaluated before, and of the request's specifications.
+    ///
+    /// # Errors
+    /// [`EvaluationError`].
+    pub fn entries_of(&mut self, values: Vec<Value>, request: &Request) -> Result<Value, EvaluationError> {
+        let specifications: Vec<Value> =
+            request.specifications.iter().map(|text| Value::string(text.clone())).collect();
+        let options: Vec<Value> = request
+            .transformations
+            .iter()
+            .map(|(name, value)| Value::cons(Value::symbol(name), Value::string(value.clone())))
+            .collect();
+        let arguments = vec![Value::list(values), Value::list(specifications), Value::list(options)];
+        let entries = self.call("values->entries", arguments)?;
+        if request.development { self.call("development-entries", vec![entries]) } else { Ok(entries) }
+    }
+
+    /// Returns the derivations of manifest entries.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn derivations(&mut self, entries: &Value) -> Result<Vec<Entry>, EvaluationError> {
+        let rows = self.call("entries->derivations", vec![entries.clone()])?;
+        Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(entry).collect())
+    }
+
+    /// Returns the derivation of the profile that holds manifest entries.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn profile(&mut self, entries: &Value) -> Result<NodeId, EvaluationError> {
+        let value = self.call("entries->profile", vec![entries.clone()])?;
+        Ok(value.as_foreign::<DerivationValue>().map(|drv| drv.node).expect("`entries->profile` returns a derivation"))
+    }
+
+    /// Returns the search paths of a profile that holds manifest entries.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn search_paths(&mut self, entries: &Value) -> Result<Vec<SearchPath>, EvaluationError> {
+        let rows = self.call("entries->search-paths", vec![entries.clone()])?;
+        Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(search_path).collect())
+    }
+
+    /// Returns the fields of the package that a specification names: name and value, where a list is joined by spaces.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn package_fields(&mut self, specification: &str) -> Result<Vec<(String, String)>, EvaluationError> {
+        let module = library("specifications");
+        let package = self.call_in(&module, "specification->package", vec![Value::string(specification)])?;
+        let rows = self.call("package->fields", vec![package])?;
+        Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(field).collect())
+    }
+
+    /// Evaluates one input of the interactive loop; definitions stay.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Language`].
+    pub fn interactive(&mut self, text: &str) -> Result<Value, EvaluationError> {
+        let module = ModuleName::parse("(hpcl user)").expect("a valid name");
+        let value = self.interpreter.eval(&module, "<input>", text);
+        self.checked(value)
+    }
+
+    /// Hashes the whole graph.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Graph`].
+    pub fn finish(mut self) -> Result<Evaluated, EvaluationError> {
+        let host = self.interpreter.host_mut::<EvaluationHost>();
+        let graph = std::mem::take(&mut host.graph).hash()?;
+        Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources) })
+    }
+
+    /// Returns the index of the channels.
+    ///
+    /// # Errors
+    /// [`EvaluationError::Host`].
+    pub fn index(&mut self) -> Result<crate::channel::Index, EvaluationError> {
+        Ok(self.interpreter.host_mut::<EvaluationHost>().index()?.clone())
+    }
+
+    fn call(&mut self, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
+        self.call_in(&library("command-line"), name, arguments)
+    }
+
+    fn call_in(&mut self, module: &ModuleName, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
+        let procedure = self.interpreter.module_value(module, Symbol::new(name));
+        let procedure = self.checked(procedure)?;
+        let value = self.interpreter.call(&procedure, arguments);
+        self.checked(value)
+    }
+
+    fn checked(&self, result: Result<Value, Vec<Diagnostic>>) -> Result<Value, EvaluationError> {
+        result.map_err(|diagnostics| EvaluationError::Language {
+            rendered: render::render(&diagnostics, self.interpreter.sources(), self.color),
+        })
+    }
+}
+
+fn library(name: &str) -> ModuleName {
+    ModuleName::new(vec![Symbol::new("hpcl"), Symbol::new(name)]).expect("a module name has parts")
+}
+
+fn strings(value: &Value) -> Option<Vec<String>> {
+    value.list_to_vec()?.iter().map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+fn entry(row: &Value) -> Option<Entry> {
+    let parts = row.list_to_vec()?;
+    let [name, version, output, drv] = parts.as_slice() else { return None };
+    Some(Entry {
+        name: name.as_str()?.to_owned(),
+        version: version.as_str()?.to_owned(),
+        output: output.as_str()?.to_owned(),
+        node: drv.as_foreign::<DerivationValue>()?.node,
+    })
+}
+
+fn search_path(row: &Value) -> Option<SearchPath> {
+    let parts = row.list_to_vec()?;
+    let [variable, files, separator, kind, _pattern] = parts.as_slice() else { return None };
+    Some(SearchPath {
+        variable: variable.as_str()?.to_owned(),
+        files: strings(files)?,
+        separator: separator.as_str().map(str::to_owned),
+        directories: !matches!(kind, Value::Symbol(name) if name.as_str() == "regular"),
+    })
+}
+
+fn field(row: &Value) -> Option<(String, String)> {
+    let Value::Pair(pair) = row else { return None };
+    let value = match strings(&pair.cdr) {
+        Some(items) => items.join(" "),
+        None => pair.cdr.as_str()?.to_owned(),
+    };
+    Some((pair.car.as_str()?.to_owned(), value))
+}

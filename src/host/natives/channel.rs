@@ -1,0 +1,75 @@
+//! Finding packages by name, and raising diagnostics from the standard library.
+
+use hpcl_lang::{
+    native::{Context, Native, Raise, Side, expect_string},
+    symbol::Symbol,
+    value::Value,
+};
+
+use crate::host::host;
+
+/// The table of this topic.
+pub const TABLE: &[Native] = &[
+    Native {
+        name: "%find-packages",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns a list of (module . variable) for the definitions that may be packages of that name.",
+        example: ("", ""),
+        function: find_packages,
+    },
+    Native {
+        name: "%similar-packages",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns the names of packages that are close to what was typed.",
+        example: ("", ""),
+        function: similar_packages,
+    },
+    Native {
+        name: "%raise-diagnostic",
+        arity: (2, None),
+        side: Side::Both,
+        doc: "Ends the evaluation with a code, a message and hints.",
+        example: ("", ""),
+        function: raise_diagnostic,
+    },
+    Native {
+        name: "%kind",
+        arity: (1, Some(1)),
+        side: Side::Both,
+        doc: "Names the kind of a value with its article, for messages.",
+        example: ("", ""),
+        function: kind,
+    },
+];
+
+fn find_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let name = expect_string("%find-packages", arguments, 0)?;
+    let index = host(context)?.index()?;
+    let found: Vec<Value> = index
+        .candidates(name)
+        .map(|entry| {
+            let module = Value::list(entry.module.parts().iter().map(|part| Value::Symbol(*part)).collect::<Vec<_>>());
+            Value::cons(module, Value::Symbol(entry.variable))
+        })
+        .collect();
+    Ok(Value::list(found))
+}
+
+fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let name = expect_string("%similar-packages", arguments, 0)?;
+    let near = host(context)?.index()?.similar(name);
+    Ok(Value::list(near.into_iter().map(Value::string).collect::<Vec<_>>()))
+}
+
+fn raise_diagnostic(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let code = Symbol::new(expect_string("%raise-diagnostic", arguments, 0)?).as_str();
+    let message = expect_string("%raise-diagnostic", arguments, 1)?.to_owned();
+    let hints = arguments.iter().skip(2).filter_map(|hint| hint.as_str().map(str::to_owned)).collect();
+    Err(Raise::Invalid { code, message, hints })
+}
+
+fn kind(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::string(arguments.first().map_or("nothing", Value::kind)))
+}

@@ -1,0 +1,11 @@
+//! The natives of the evaluation side, by topic.
+
+mod channel;
+mod derivation;
+mod files;
+mod staged;
+
+use hpcl_lang::native::Native;
+
+/// All tables.
+pub const TABLES: [&[Native]; 4] = [derivation::TABLE, staged::TABLE, files::TABLE, channel::TABLE];
