@@ -1,0 +1,4 @@
+;;; A manifest as Guix's tutorial writes it.
+
+(specifications->manifest
+ (list "hello"))
