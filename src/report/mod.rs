@@ -3,9 +3,6 @@
 //! Everything that is not a result goes to standard error, through here. Colours follow the terminal and `NO_COLOR`.
 
 pub mod exit_code;
-mod progress;
-mod quantity;
-mod summary;
+mod failure;
 
-pub use progress::Progress;
-pub use summary::{code_of, print_plan, summary_text};
+pub use failure::{Failure, chain, color};

@@ -1,0 +1,116 @@
+//! How a verb fails: a message, hints, and an exit code.
+
+use std::{error::Error, fmt::Write as _, io::Write as _, process::ExitCode};
+
+use anstyle::{AnsiColor, Style};
+
+use super::exit_code;
+use crate::{
+    channel::ChannelError,
+    host::{EvaluationError, HostError},
+};
+
+/// Why a verb ended without its result.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    hints: Vec<String>,
+    code: u8,
+    /// The message is complete as it stands (rendered diagnostics).
+    rendered: bool,
+}
+
+impl Failure {
+    /// Returns a failure with the general exit code.
+    pub fn new(message: impl Into<String>) -> Self {
+        Failure { message: message.into(), hints: Vec::new(), code: exit_code::FAILURE, rendered: false }
+    }
+
+    /// Returns a failure that was reported already: only its exit code is left.
+    pub fn reported(code: u8) -> Self {
+        Failure { message: String::new(), hints: Vec::new(), code, rendered: true }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
+        self.hints.push(text.into());
+        self
+    }
+
+    /// Sets the exit code.
+    #[must_use]
+    pub fn code(mut self, code: u8) -> Self {
+        self.code = code;
+        self
+    }
+
+    /// Prints it to standard error and returns its exit code.
+    pub fn print(&self) -> ExitCode {
+        let mut text = String::new();
+        if self.rendered {
+            text.push_str(&self.message);
+        } else {
+            let style = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+            let _ = writeln!(text, "{style}error:{style:#} {}", self.message);
+        }
+        for hint in &self.hints {
+            let style = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+            let _ = writeln!(text, "{style}hint:{style:#} {hint}");
+        }
+        let _ = anstream::stderr().write_all(text.as_bytes());
+        ExitCode::from(self.code)
+    }
+}
+
+/// Returns an error's message followed by those of its sources, which end where one repeats.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let message = source.to_string();
+        if !text.ends_with(&message) {
+            let _ = write!(text, ": {message}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+/// Whether standard error shows colours.
+pub fn color() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Failure::reported(exit_code::SUCCESS);
+        }
+        Failure::new(chain(&error))
+    }
+}
+
+impl From<EvaluationError> for Failure {
+    fn from(error: EvaluationError) -> Self {
+        let code = exit_code::EVALUATION;
+        match error {
+            EvaluationError::Language { rendered } => {
+                Failure { message: rendered, hints: Vec::new(), code, rendered: true }
+            }
+            other => Failure::new(chain(&other)).code(code),
+        }
+    }
+}
+
+impl From<ChannelError> for Failure {
+    fn from(error: ChannelError) -> Self {
+        Failure::new(chain(&error)).code(exit_code::EVALUATION)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        Failure::new(chain(&error)).code(exit_code::EVALUATION)
+    }
+}
