@@ -134,6 +134,11 @@ impl Evaluation {
         print::write(value)
     }
 
+    /// Returns how the interactive loop shows a value; nothing for an unspecified one.
+    pub fn shown(&self, value: &Value) -> Option<String> {
+        (!matches!(value, Value::Unspecified)).then(|| print::write(value))
+    }
+
     /// Whether a value stands for packages or derivations.
     ///
     /// # Errors
@@ -256,6 +261,11 @@ impl Evaluation {
             rendered: render::render(&diagnostics, self.interpreter.sources(), self.color),
         })
     }
+}
+
+/// Whether an interactive input can be read, be it with errors: all its parentheses and strings are closed.
+pub fn input_is_complete(text: &str) -> bool {
+    hpcl_lang::reader::is_complete(text)
 }
 
 fn library(name: &str) -> ModuleName {

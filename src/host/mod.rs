@@ -21,7 +21,7 @@ use hpcl_lang::{
 };
 
 pub use error::HostError;
-pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request};
+pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
 
 use crate::{
     channel::{self, Channels, Index},

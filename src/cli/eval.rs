@@ -1,0 +1,132 @@
+//! `hpcl eval`: prints the value of a file or expression, or the derivations of the packages that it denotes.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, ValueHint};
+use serde::Serialize;
+
+use super::{Outcome, options::RecipeOptions, options::TransformationOptions, session};
+use crate::{
+    host::{Entry, Evaluation, Request},
+    report::Failure,
+};
+
+/// Arguments of `hpcl eval`.
+#[derive(Args)]
+pub struct Arguments {
+    /// Files to evaluate, or package specifications
+    #[arg(value_name = "FILE|PACKAGE", value_hint = ValueHint::AnyPath)]
+    targets: Vec<String>,
+    /// Evaluate a manifest
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    manifest: Vec<PathBuf>,
+    /// Evaluate an expression
+    #[arg(short, long, value_name = "EXPR")]
+    expression: Vec<String>,
+    /// Print the text of the derivations
+    #[arg(short, long)]
+    derivation: bool,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    recipes: RecipeOptions,
+    #[command(flatten)]
+    transformations: TransformationOptions,
+}
+
+/// A package and its derivation, as printed.
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    version: String,
+    output: String,
+    derivation: String,
+    path: String,
+}
+
+/// Evaluates and prints.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let mut evaluation = session::evaluation(&arguments.recipes)?;
+    let (files, specifications): (Vec<String>, Vec<String>) =
+        arguments.targets.iter().cloned().partition(|target| is_file(target));
+    let request =
+        Request { specifications, transformations: arguments.transformations.pairs(), ..Request::default() };
+    let mut values = Vec::new();
+    for file in files.iter().map(PathBuf::from).chain(arguments.manifest.iter().cloned()) {
+        values.push(evaluation.file(&file)?);
+    }
+    for expression in &arguments.expression {
+        values.push(evaluation.expression(expression)?);
+    }
+    if values.is_empty() && request.specifications.is_empty() {
+        return Err(Failure::new("nothing to evaluate")
+            .hint("give a file, a package, or an expression with `-e EXPR`")
+            .code(crate::report::exit_code::USAGE));
+    }
+    let mut denoting = Vec::new();
+    let mut out = Vec::new();
+    let mut plain = Vec::new();
+    for value in values {
+        if evaluation.denotes_packages(&value)? {
+            denoting.push(value);
+        } else {
+            plain.push(evaluation.write(&value));
+        }
+    }
+    if !denoting.is_empty() || !request.specifications.is_empty() {
+        let entries = evaluation.entries_of(denoting, &request)?;
+        let rows = evaluation.derivations(&entries)?;
+        print_derivations(&mut out, arguments, evaluation, &rows)?;
+    }
+    if arguments.json && !plain.is_empty() {
+        serde_json::to_writer_pretty(&mut out, &plain).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        plain.iter().try_for_each(|text| writeln!(out, "{text}"))?;
+    }
+    std::io::stdout().write_all(&out)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn is_file(target: &str) -> bool {
+    target.ends_with(".hpcl") || target.ends_with(".scm") || target.contains('/')
+}
+
+fn print_derivations(
+    out: &mut Vec<u8>,
+    arguments: &Arguments,
+    evaluation: Evaluation,
+    entries: &[Entry],
+) -> Result<(), Failure> {
+    let evaluated = evaluation.finish()?;
+    let rows: Vec<Row> = entries
+        .iter()
+        .map(|entry| {
+            let node = evaluated.graph.node(entry.node);
+            Row {
+                name: entry.name.clone(),
+                version: entry.version.clone(),
+                output: entry.output.clone(),
+                derivation: node.path.canonical(),
+                path: node.output(&entry.output).map(|path| path.canonical()).unwrap_or_default(),
+            }
+        })
+        .collect();
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut *out, &rows).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else if arguments.derivation {
+        for entry in entries {
+            out.extend_from_slice(&evaluated.graph.node(entry.node).derivation.to_aterm());
+            out.push(b'\n');
+        }
+    } else {
+        for row in &rows {
+            let at = if row.version.is_empty() { "" } else { "@" };
+            let output = if row.output == "out" { String::new() } else { format!(":{}", row.output) };
+            writeln!(out, "{}{at}{}{output}\t{}", row.name, row.version, row.derivation)?;
+        }
+    }
+    Ok(())
+}
