@@ -39,6 +39,14 @@ pub const TABLE: &[Native] = &[
         function: is_directory,
     },
     Native {
+        name: "%channel-file",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns the text of a file of the bundled channels, such as `core/aux/ld-wrapper.c`.",
+        example: ("", ""),
+        function: channel_file,
+    },
+    Native {
         name: "%decode-hash",
         arity: (1, Some(1)),
         side: Side::Both,
@@ -80,6 +88,13 @@ fn local_file(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
 fn is_directory(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let file = expect_string("%directory?", arguments, 0)?;
     Ok(Value::Bool(host(context)?.base_directory.join(file).is_dir()))
+}
+
+fn channel_file(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let name = expect_string("%channel-file", arguments, 0)?;
+    let bytes = crate::channel::bundled_file(name)
+        .ok_or_else(|| Raise::message(format!("the bundled channels have no file `{name}`")))?;
+    Ok(Value::string(String::from_utf8_lossy(bytes)))
 }
 
 fn decode_hash(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
