@@ -1,0 +1,106 @@
+//! What the integration tests share: a hermetic environment around the `hpcl` program.
+//!
+//! Each test has its own home, store and configuration; nothing of the environment that runs the tests is inherited but
+//! what the test names. Paths in what is printed are normalised, so that snapshots hold everywhere.
+
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "helpers of tests; no test file uses all of them")]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// A home directory with nothing in it.
+pub struct TestEnvironment {
+    directory: tempfile::TempDir,
+}
+
+/// What a run of the program gave.
+#[derive(Debug)]
+pub struct Run {
+    /// The exit code; 128 and more for a signal.
+    pub code: i32,
+    /// Standard output, normalised.
+    pub stdout: String,
+    /// Standard error, normalised.
+    pub stderr: String,
+}
+
+impl TestEnvironment {
+    /// Makes a home. It lies below `/tmp` by a short path, since a store's path has 59 characters.
+    pub fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("hpcl-").rand_bytes(8).tempdir_in("/tmp").unwrap();
+        TestEnvironment { directory }
+    }
+
+    /// The home directory.
+    pub fn home(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Writes a file below the home directory and returns its path.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Returns a command that runs `hpcl` in the home directory with a cleared environment.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_hpcl"));
+        command
+            .args(arguments)
+            .current_dir(self.home())
+            .env_clear()
+            .env("HOME", self.home())
+            .env("PATH", "/usr/bin:/bin")
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs `hpcl`.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.finish(self.command(arguments))
+    }
+
+    /// Runs a command and normalises what it prints.
+    pub fn finish(&self, mut command: Command) -> Run {
+        use std::os::unix::process::ExitStatusExt;
+        let output = command.output().unwrap();
+        let status = output.status;
+        Run {
+            code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0)),
+            stdout: self.normalise(&output.stdout),
+            stderr: self.normalise(&output.stderr),
+        }
+    }
+
+    fn normalise(&self, text: &[u8]) -> String {
+        String::from_utf8_lossy(text).replace(&self.home().display().to_string(), "HOME")
+    }
+}
+
+impl Run {
+    /// Requires success and returns standard output.
+    pub fn success(self) -> String {
+        assert_eq!(self.code, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Requires an exit code and returns standard error.
+    pub fn failure(self, code: i32) -> String {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stderr
+    }
+}
+
+/// Whether builds can be isolated here; says loudly what is skipped when not.
+pub fn sandbox_or_skip(test: &str) -> bool {
+    let works = hpcl::sandbox::probe().is_ok();
+    if !works {
+        eprintln!("SKIPPED {test}: user namespaces are not available on this machine");
+    }
+    works
+}
