@@ -10,6 +10,7 @@ mod eval;
 mod graph;
 mod hash;
 mod options;
+mod realise;
 mod repl;
 mod run;
 mod session;

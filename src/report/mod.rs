@@ -4,5 +4,6 @@
 
 pub mod exit_code;
 mod failure;
+pub mod size;
 
 pub use failure::{Failure, chain, color};

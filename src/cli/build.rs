@@ -1,0 +1,54 @@
+//! `hpcl build`: makes packages or a manifest's profile valid in the store and prints where they are.
+
+use std::{io::Write, path::PathBuf, process::ExitCode};
+
+use clap::{Args, ValueHint};
+
+use super::{
+    Outcome,
+    options::{BuildOptions, PackageOptions},
+    realise, session,
+};
+
+/// Arguments of `hpcl build`.
+#[derive(Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    packages: PackageOptions,
+    /// Keep the result: make a link to it that protects it from `hpcl gc` (further results get `-1`, `-2`, …)
+    #[arg(short, long, value_name = "LINK", value_hint = ValueHint::AnyPath)]
+    root: Option<PathBuf>,
+    #[command(flatten)]
+    build: BuildOptions,
+}
+
+/// Builds.
+pub fn run(arguments: &Arguments) -> Outcome {
+    let request = session::request(&arguments.packages)?;
+    let mut evaluation = session::evaluation(&arguments.packages.recipes)?;
+    let entries = evaluation.entries(&request)?;
+    // A manifest is one result, its profile; packages are results of their own.
+    let wanted = if arguments.packages.manifest.is_empty() {
+        let rows = evaluation.derivations(&entries)?;
+        rows.into_iter().map(|entry| (entry.node, entry.output)).collect()
+    } else {
+        vec![(evaluation.profile(&entries)?, "out".to_owned())]
+    };
+    let evaluated = evaluation.finish()?;
+    let store = realise::open_store()?;
+    let Some(paths) = realise::realise(&evaluated, &store, &wanted, &arguments.build)? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut out = std::io::stdout();
+    for (number, path) in paths.iter().enumerate() {
+        if let Some(link) = &arguments.root {
+            let mut name = link.clone().into_os_string();
+            if number > 0 {
+                name.push(format!("-{number}"));
+            }
+            store.add_root(&PathBuf::from(name), path)?;
+        }
+        writeln!(out, "{}", store.local_path(path).display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

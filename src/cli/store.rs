@@ -1,0 +1,185 @@
+//! `hpcl gc`, `hpcl verify`, `hpcl log` and `hpcl refresh-pins`: the store's upkeep.
+
+use std::{
+    io::{Read, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Args, ValueHint};
+
+use super::{Outcome, options::PackageOptions, realise, session};
+use crate::{
+    executor,
+    report::{Failure, exit_code, size},
+    store::{GcOptions, LocalStore, Problem},
+    store_path::StorePath,
+};
+
+/// Arguments of `hpcl gc`.
+#[derive(Args)]
+pub struct GcArguments {
+    /// Show what would be deleted, and stop
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// List what keeps items alive, and stop
+    #[arg(long, conflicts_with = "dry_run")]
+    list_roots: bool,
+    /// Stop when about that much is free, as in `500M` or `5G`
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    free: Option<u64>,
+}
+
+/// Collects garbage.
+pub fn gc(arguments: &GcArguments) -> Outcome {
+    let store = realise::open_store()?;
+    let mut out = std::io::stdout();
+    if arguments.list_roots {
+        for root in store.roots()? {
+            writeln!(out, "{}\t{}", root.link.display(), store.local_path(&root.target).display())?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options =
+        GcOptions { dry_run: arguments.dry_run, free_bytes: arguments.free, ..GcOptions::default() };
+    let report = store.gc(options)?;
+    if arguments.dry_run {
+        for path in &report.deleted {
+            writeln!(out, "{}", store.local_path(path).display())?;
+        }
+    }
+    let verb = if arguments.dry_run { "would delete" } else { "deleted" };
+    writeln!(
+        anstream::stderr(),
+        "{verb} {} items and {} leftovers, {}; {} items stay",
+        report.deleted.len(),
+        report.leftovers,
+        size::show(report.freed),
+        report.kept
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Arguments of `hpcl verify`.
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// Check that items and references are there, without reading the items' contents
+    #[arg(long)]
+    quick: bool,
+}
+
+/// Verifies the store.
+pub fn verify(arguments: &VerifyArguments) -> Outcome {
+    let store = realise::open_store()?;
+    let report = store.verify(!arguments.quick)?;
+    let mut out = std::io::stdout();
+    for problem in &report.problems {
+        writeln!(out, "{}", describe(&store, problem))?;
+    }
+    let bad = report.problems.len();
+    let found = if bad == 0 { "nothing is wrong".to_owned() } else { format!("{bad} problems") };
+    writeln!(anstream::stderr(), "{} items, {} read: {found}", report.items, size::show(report.bytes))?;
+    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit_code::DIFFERENT) })
+}
+
+fn describe(store: &LocalStore, problem: &Problem) -> String {
+    let place = |path: &StorePath| store.local_path(path).display().to_string();
+    match problem {
+        Problem::Missing(path) => format!("missing: {}", place(path)),
+        Problem::Changed { path, expected, actual } => {
+            format!("changed: {}: it has hash {}, not {}", place(path), actual.to_base32(), expected.to_base32())
+        }
+        Problem::Unregistered(path) => format!("unregistered: {} (`hpcl gc` removes it)", place(path)),
+        Problem::BrokenReference { path, reference } => {
+            format!("broken reference: {} needs {}", place(path), place(reference))
+        }
+        Problem::Unreadable { path, error } => {
+            format!("unreadable: {}: {}", place(path), crate::report::chain(error))
+        }
+    }
+}
+
+/// Arguments of `hpcl log`.
+#[derive(Args)]
+pub struct LogArguments {
+    #[command(flatten)]
+    packages: PackageOptions,
+}
+
+/// Prints the logs of packages' builds.
+pub fn log(arguments: &LogArguments) -> Outcome {
+    let store = realise::open_store()?;
+    let mut found = Vec::new();
+    let mut by_path = Vec::new();
+    let mut packages = arguments.packages.clone();
+    packages.packages.retain(|text| {
+        let drv = drv_of_path(&store, text);
+        by_path.extend(drv.clone());
+        drv.is_none()
+    });
+    found.extend(by_path);
+    if found.is_empty() || !packages.packages.is_empty() {
+        let request = session::request(&packages)?;
+        let mut evaluation = session::evaluation(&packages.recipes)?;
+        let entries = evaluation.entries(&request)?;
+        let rows = evaluation.derivations(&entries)?;
+        let evaluated = evaluation.finish()?;
+        found.extend(rows.iter().map(|row| evaluated.graph.node(row.node).path.clone()));
+    }
+    let mut out = std::io::stdout();
+    for drv in found {
+        let path = executor::log_path(&store.log_dir(), drv.as_str());
+        let mut reader = executor::read_log(&path).map_err(|error| {
+            Failure::new(format!("there is no log of `{}`: {error}", drv.name()))
+                .hint("it was not built here, or its build printed nothing")
+        })?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let count = reader.read(&mut buffer)?;
+            match buffer.get(..count) {
+                Some(data) if count > 0 => out.write_all(data)?,
+                _ => break,
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns the derivation of an item of the store given by its path.
+fn drv_of_path(store: &LocalStore, text: &str) -> Option<StorePath> {
+    let (item, _) = store.item_of(&PathBuf::from(text))?;
+    if item.is_drv() { Some(item) } else { store.info(&item).ok()?.deriver }
+}
+
+/// Arguments of `hpcl refresh-pins`.
+#[derive(Args)]
+pub struct RefreshArguments {
+    /// The file with the pins
+    #[arg(default_value = "channels/core/seed-pins.hpcl", value_hint = ValueHint::FilePath)]
+    file: PathBuf,
+    /// Pin another Debian package
+    #[arg(long, value_name = "NAME")]
+    add: Vec<String>,
+}
+
+/// Rewrites the pins to what the mirror has now.
+pub fn refresh_pins(arguments: &RefreshArguments) -> Outcome {
+    let path = &arguments.file;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::new(format!("cannot read the pins `{}`: {error}", path.display()))
+            .hint("run this in a clone of the repository, or name the file")
+    })?;
+    let (new, report) = crate::fetch::refresh_pins(&text, &arguments.add)?;
+    let mut out = std::io::stdout();
+    for line in &report {
+        writeln!(out, "{line}")?;
+    }
+    if new == text {
+        writeln!(anstream::stderr(), "all pins are current")?;
+    } else {
+        std::fs::write(path, new)
+            .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
+        writeln!(anstream::stderr(), "wrote {}", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
