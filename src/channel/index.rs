@@ -62,7 +62,15 @@ impl Index {
         let mut names: Vec<&str> = self.entries.iter().filter_map(|entry| entry.name.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
-        hpcl_lang::suggest::nearest(name, names).into_iter().map(str::to_owned).collect()
+        let mut found: Vec<String> = Vec::new();
+        while found.len() < 3 {
+            let left = names.iter().copied().filter(|known| !found.iter().any(|other| other == known));
+            match hpcl_lang::suggest::closest(name, left) {
+                Some(near) => found.push(near.to_owned()),
+                None => break,
+            }
+        }
+        found
     }
 }
 

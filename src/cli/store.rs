@@ -11,6 +11,7 @@ use clap::{Args, ValueHint};
 use super::{Outcome, options::PackageOptions, realise, session};
 use crate::{
     executor,
+    fetch::{self, Fetcher, PackageIndex},
     report::{Failure, exit_code, size},
     store::{GcOptions, LocalStore, Problem},
     store_path::StorePath,
@@ -151,6 +152,10 @@ fn drv_of_path(store: &LocalStore, text: &str) -> Option<StorePath> {
     if item.is_drv() { Some(item) } else { store.info(&item).ok()?.deriver }
 }
 
+/// The suite and architecture that the seed's packages are pinned from.
+const SUITE: &str = "bookworm";
+const ARCHITECTURE: &str = "amd64";
+
 /// Arguments of `hpcl refresh-pins`.
 #[derive(Args)]
 pub struct RefreshArguments {
@@ -169,17 +174,45 @@ pub fn refresh_pins(arguments: &RefreshArguments) -> Outcome {
         Failure::new(format!("cannot read the pins `{}`: {error}", path.display()))
             .hint("run this in a clone of the repository, or name the file")
     })?;
-    let (new, report) = crate::fetch::refresh_pins(&text, &arguments.add)?;
+    let fetcher = Fetcher::of_host()?;
+    let index = PackageIndex::fetch(&fetcher, SUITE, ARCHITECTURE)?;
+    let text = arguments.add.iter().try_fold(text, |text, name| add_pin(&text, name))?;
+    let refreshed = fetch::refresh_pins(&text, &[], &index)?;
     let mut out = std::io::stdout();
-    for line in &report {
-        writeln!(out, "{line}")?;
+    for change in &refreshed.changes {
+        writeln!(out, "{}: {} → {}", change.name, change.old_version, change.new_version)?;
     }
-    if new == text {
+    for name in &refreshed.missing {
+        writeln!(anstream::stderr(), "warning: the mirror has no package `{name}`; its pin stays")?;
+    }
+    if refreshed.changes.is_empty() {
         writeln!(anstream::stderr(), "all pins are current")?;
     } else {
-        std::fs::write(path, new)
+        std::fs::write(path, refreshed.text)
             .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", path.display())))?;
         writeln!(anstream::stderr(), "wrote {}", path.display())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds a row without content for a package, before the first row that sorts after it.
+fn add_pin(text: &str, name: &str) -> Result<String, Failure> {
+    let row = format!("    (\"{name}\" \"\" \"\" \"\" 0)");
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let first = |line: &str| line.split('"').nth(1).map(str::to_owned).filter(|_| line.contains("(\""));
+    if lines.iter().any(|line| first(line).as_deref() == Some(name)) {
+        return Ok(text.to_owned());
+    }
+    // The first row carries the list's opening parenthesis, so that new rows go after it at the earliest.
+    let rows: Vec<usize> = (0..lines.len()).filter(|n| lines.get(*n).is_some_and(|l| first(l).is_some())).collect();
+    let after = rows
+        .iter()
+        .copied()
+        .rev()
+        .skip(1)
+        .find(|n| lines.get(*n).and_then(|line| first(line)).is_some_and(|known| known.as_str() < name))
+        .or(rows.first().copied())
+        .ok_or_else(|| Failure::new("the file has no pins"))?;
+    lines.insert(after + 1, row);
+    Ok(lines.join("\n") + "\n")
 }

@@ -44,6 +44,14 @@ pub enum HostError {
         /// Why.
         source: std::io::Error,
     },
+    /// A local file or directory cannot be hashed.
+    #[error("cannot hash the local file `{path}`")]
+    LocalTree {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: crate::nar::NarError,
+    },
     /// A builder-side module does not exist.
     #[error("there is no builder-side module `{name}`")]
     NoBuilderModule {
@@ -66,7 +74,7 @@ impl HostError {
             HostError::Channel(_) => "E0701",
             HostError::Name { .. } | HostError::Output { .. } => "E0702",
             HostError::Hash { .. } => "E0703",
-            HostError::LocalFile { .. } => "E0704",
+            HostError::LocalFile { .. } | HostError::LocalTree { .. } => "E0704",
             HostError::NoBuilderModule { .. } => "E0705",
             HostError::NotStageable { .. } => "E0706",
         }

@@ -14,6 +14,7 @@ use super::{
     MAGIC, NarError,
     write::{padding, string, strings},
 };
+use crate::hash::{Algorithm, Digest, Hasher};
 
 /// How much of a file is read at once.
 const BUFFER: usize = 256 * 1024;
@@ -25,6 +26,14 @@ pub fn dump(path: &Path, to: &mut impl Write) -> Result<(), NarError> {
     let kind = path.symlink_metadata().map_err(|source| read_error(path, source))?.file_type();
     string(to, MAGIC).map_err(NarError::Write)?;
     Dump { to, buffer: Vec::new() }.node(path, kind)
+}
+
+/// The SHA-256 digest of the archive of a tree as it stands, with nothing rewritten: what a source on this machine is
+/// called by.
+pub fn hash_tree(path: &Path) -> Result<Digest, NarError> {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    dump(path, &mut hasher)?;
+    Ok(hasher.finish())
 }
 
 struct Dump<'a, W> {

@@ -26,7 +26,7 @@ mod write;
 
 use std::{io, path::PathBuf};
 
-pub use dump::dump;
+pub use dump::{dump, hash_tree};
 pub(crate) use dump::kind_name;
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;

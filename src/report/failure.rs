@@ -7,7 +7,10 @@ use anstyle::{AnsiColor, Style};
 use super::exit_code;
 use crate::{
     channel::ChannelError,
+    executor::ExecutorError,
+    fetch::{FetchError, PinError},
     host::{EvaluationError, HostError},
+    store::StoreError,
 };
 
 /// Why a verb ended without its result.
@@ -106,6 +109,38 @@ impl From<EvaluationError> for Failure {
 impl From<ChannelError> for Failure {
     fn from(error: ChannelError) -> Self {
         Failure::new(chain(&error)).code(exit_code::EVALUATION)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::new(chain(&error))
+    }
+}
+
+impl From<ExecutorError> for Failure {
+    fn from(error: ExecutorError) -> Self {
+        let code = match error {
+            ExecutorError::NoSandbox { .. } => exit_code::UNSUPPORTED,
+            _ => exit_code::FAILURE,
+        };
+        Failure::new(chain(&error)).code(code)
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let failure = Failure::new(chain(&error)).code(exit_code::BUILD);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<PinError> for Failure {
+    fn from(error: PinError) -> Self {
+        Failure::new(chain(&error))
     }
 }
 

@@ -63,6 +63,24 @@ pub fn read(file: FileId, text: &str) -> (Vec<Datum>, Vec<Diagnostic>) {
     (data, errors.iter().map(|error| error.diagnostic(file)).collect())
 }
 
+/// Whether an input typed so far can be read, be it with errors: every list, string and comment in it is closed.
+///
+/// # Examples
+/// ```
+/// use hpcl_lang::reader::is_complete;
+/// assert!(is_complete("(list 1 2)"));
+/// assert!(!is_complete("(list 1"));
+/// assert!(!is_complete("\"open"));
+/// ```
+pub fn is_complete(text: &str) -> bool {
+    match attempt(FileId(0), text, false) {
+        (_, Outcome::Unclosed) => false,
+        (_, Outcome::Done(errors)) => !errors.iter().any(|error| {
+            matches!(error, ReadError::EndlessString { .. } | ReadError::EndlessComment { .. })
+        }),
+    }
+}
+
 enum Outcome {
     /// Parentheses are missing: where, is found by a second pass that trusts the indentation.
     Unclosed,
