@@ -85,7 +85,7 @@ impl Session<'_> {
         let search = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
         let resolved = find_program(&program, search.as_ref());
         // This process becomes the command and keeps the lock of its session: the profile stays until it ends.
-        store.keep_session_across_exec()?;
+        store.protect_across_exec([path])?;
         let error = Command::new(resolved.as_ref().unwrap_or(&program.clone().into()))
             .arg0(&program)
             .args(rest)

@@ -44,6 +44,20 @@ impl LocalStore {
         Ok(())
     }
 
+    /// Keeps items from being collected for as long as this process lives, also when it becomes another program: the
+    /// program inherits the session's lock.
+    pub fn protect_across_exec<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<(), StoreError> {
+        self.protect(paths)?;
+        if let Some(session) = self.session().as_ref() {
+            rustix::io::fcntl_setfd(&session.file, rustix::io::FdFlags::empty())
+                .map_err(|error| StoreError::io("keep open", &session.path)(error.into()))?;
+        }
+        Ok(())
+    }
+
     /// A path, with nothing at it, for unfinished work on the store's file system. What lies there when the process ends
     /// is removed by the next garbage collection.
     pub fn work_path(&self, name: &str) -> Result<PathBuf, StoreError> {
