@@ -5,6 +5,7 @@
 //! standard error.
 
 mod build;
+pub mod build_process;
 mod completions;
 mod eval;
 mod graph;
@@ -67,7 +68,7 @@ enum Verb {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    if let Some(code) = crate::executor::build_process_main() {
+    if let Some(code) = build_process::dispatch(crate::builder::run) {
         return code;
     }
     let cli = Cli::parse();

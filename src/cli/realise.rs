@@ -8,7 +8,7 @@ use crate::{
     executor::{self, Options, Plan, Wanted},
     graph::NodeId,
     host::{Evaluated, SourceContent},
-    report::{Failure, Progress, chain, exit_code},
+    report::{Failure, Progress, chain, code_of, exit_code, print_plan},
     store::{LocalStore, StoreConfig},
     store_path::StorePath,
 };
@@ -34,19 +34,16 @@ pub fn realise(
         .map_err(|error| Failure::new(chain(&error)))?;
     let plan = executor::plan(graph, &targets, store, build.check)?;
     if build.dry_run {
-        crate::report::print_plan(graph, &plan)?;
+        print_plan(graph, &plan)?;
         return Ok(None);
     }
     add_sources(evaluated, &plan, store)?;
     let progress = Progress::new(build.quiet, build.verbose);
     let summary = executor::realise(graph, &targets, store, &options(build)?, &progress)?;
-    progress.finish(&summary);
-    if summary.interrupted {
-        return Err(Failure::reported(exit_code::INTERRUPTED));
-    }
-    if !summary.is_success() {
-        let different = summary.failures().any(|(_, failed)| failed.error.is_difference());
-        return Err(Failure::reported(if different { exit_code::DIFFERENT } else { exit_code::BUILD }));
+    progress.finish(graph, &summary);
+    let code = code_of(&summary);
+    if code != exit_code::SUCCESS {
+        return Err(Failure::reported(code));
     }
     let paths = wanted.iter().filter_map(|(id, output)| graph.node(*id).output(output).cloned());
     Ok(Some(paths.collect()))

@@ -12,7 +12,7 @@ use super::{Outcome, options::PackageOptions, realise, session};
 use crate::{
     executor,
     fetch::{self, Fetcher, PackageIndex},
-    report::{Failure, exit_code, size},
+    report::{Failure, exit_code, quantity},
     store::{GcOptions, LocalStore, Problem},
     store_path::StorePath,
 };
@@ -27,7 +27,7 @@ pub struct GcArguments {
     #[arg(long, conflicts_with = "dry_run")]
     list_roots: bool,
     /// Stop when about that much is free, as in `500M` or `5G`
-    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::parse_bytes)]
     free: Option<u64>,
 }
 
@@ -55,7 +55,7 @@ pub fn gc(arguments: &GcArguments) -> Outcome {
         "{verb} {} items and {} leftovers, {}; {} items stay",
         report.deleted.len(),
         report.leftovers,
-        size::show(report.freed),
+        quantity::bytes(report.freed),
         report.kept
     )?;
     Ok(ExitCode::SUCCESS)
@@ -79,7 +79,7 @@ pub fn verify(arguments: &VerifyArguments) -> Outcome {
     }
     let bad = report.problems.len();
     let found = if bad == 0 { "nothing is wrong".to_owned() } else { format!("{bad} problems") };
-    writeln!(anstream::stderr(), "{} items, {} read: {found}", report.items, size::show(report.bytes))?;
+    writeln!(anstream::stderr(), "{} items, {} read: {found}", report.items, quantity::bytes(report.bytes))?;
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit_code::DIFFERENT) })
 }
 

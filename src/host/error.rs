@@ -101,6 +101,6 @@ impl HostError {
 
 impl From<HostError> for Raise {
     fn from(error: HostError) -> Raise {
-        Raise::Invalid { code: error.code(), message: crate::report::chain(&error), hints: error.hints() }
+        Raise::Invalid { code: error.code(), message: crate::executor::chain(&error), hints: error.hints() }
     }
 }

@@ -86,7 +86,7 @@ impl EvaluationHost {
 
 impl Host for EvaluationHost {
     fn module_source(&mut self, name: &ModuleName) -> Result<Option<ModuleSource>, String> {
-        self.channels.module_source(name).map_err(|error| crate::report::chain(&error))
+        self.channels.module_source(name).map_err(|error| crate::executor::chain(&error))
     }
 
     fn canonical_module(&mut self, name: &ModuleName) -> Option<ModuleName> {

@@ -1,13 +1,13 @@
 //! How a verb fails: a message, hints, and an exit code.
 
-use std::{error::Error, fmt::Write as _, io::Write as _, process::ExitCode};
+use std::{fmt::Write as _, io::Write as _, process::ExitCode};
 
 use anstyle::{AnsiColor, Style};
 
 use super::exit_code;
 use crate::{
     channel::ChannelError,
-    executor::ExecutorError,
+    executor::{ExecutorError, chain},
     fetch::{FetchError, PinError},
     host::{EvaluationError, HostError},
     store::StoreError,
@@ -64,20 +64,6 @@ impl Failure {
         let _ = anstream::stderr().write_all(text.as_bytes());
         ExitCode::from(self.code)
     }
-}
-
-/// Returns an error's message followed by those of its sources, which end where one repeats.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let message = source.to_string();
-        if !text.ends_with(&message) {
-            let _ = write!(text, ": {message}");
-        }
-        next = source.source();
-    }
-    text
 }
 
 /// Whether standard error shows colours.

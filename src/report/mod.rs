@@ -4,6 +4,11 @@
 
 pub mod exit_code;
 mod failure;
-pub mod size;
+mod progress;
+pub mod quantity;
+mod summary;
 
-pub use failure::{Failure, chain, color};
+pub use crate::executor::chain;
+pub use failure::{Failure, color};
+pub use progress::Progress;
+pub use summary::{code_of, print_plan, summary_text};

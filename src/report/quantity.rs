@@ -1,4 +1,4 @@
-//! Quantities for people: bytes and times.
+//! Quantities as people read and write them: bytes and times.
 
 use std::time::Duration;
 
@@ -19,6 +19,26 @@ pub fn bytes(count: u64) -> String {
         unit = next;
     }
     format!("{value:.1} {unit}")
+}
+
+/// Parses a number of bytes with an optional unit K, M, G or T, each 1024 of the one before.
+///
+/// # Errors
+/// A message when the text is not one.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = trimmed.get(digits.len()..).unwrap_or("").to_ascii_uppercase();
+    let power = match unit.trim_end_matches("IB").trim_end_matches('B') {
+        "" => 0,
+        "K" => 1,
+        "M" => 2,
+        "G" => 3,
+        "T" => 4,
+        _ => return Err(format!("`{text}` is not a size; write `500M` or `5G`")),
+    };
+    let number: u64 = digits.trim().parse().map_err(|_| format!("`{text}` is not a size; write `500M` or `5G`"))?;
+    number.checked_mul(1 << (10 * power)).ok_or_else(|| format!("`{text}` is too large"))
 }
 
 /// A time on the clock: `0.4 s`, `1 min 15 s`, `2 h 3 min`.
@@ -46,5 +66,14 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(420)), "0.4 s");
         assert_eq!(seconds(Duration::from_secs(75)), "1 min 15 s");
         assert_eq!(seconds(Duration::from_secs(7380)), "2 h 3 min");
+    }
+
+    #[test]
+    fn parses_units_and_rejects_words() {
+        assert_eq!(parse_bytes("5G"), Ok(5 << 30));
+        assert_eq!(parse_bytes("10 kB"), Ok(10 << 10));
+        assert_eq!(parse_bytes("17"), Ok(17));
+        assert!(parse_bytes("much").is_err());
+        assert!(parse_bytes("99999999999T").is_err());
     }
 }
