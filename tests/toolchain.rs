@@ -105,7 +105,7 @@ fn what_is_compiled_has_its_interpreter_and_every_library_in_the_store() {
     for (name, says) in [("c", "C\n"), ("cxx", "C++\n"), ("f", "Fortran\n")] {
         let program = item.join("bin").join(name);
         assert_eq!(text(Command::new(&program).env_clear().output().unwrap()), says);
-        let interpreter = hpcl::elf::interpreter(&program).unwrap().unwrap();
+        let interpreter = hpcl::elf::inspect(&program).unwrap().unwrap().interpreter.unwrap();
         assert!(interpreter.starts_with(&store), "{name}: {interpreter}");
         let listing = text(Command::new(&interpreter).arg("--list").arg(&program).env_clear().output().unwrap());
         for line in listing.lines().filter(|line| line.contains("=>")) {
