@@ -17,6 +17,7 @@ mod port;
 mod port_natives;
 mod process;
 mod references;
+mod run;
 mod search;
 mod shebang;
 mod status;
@@ -26,6 +27,7 @@ pub mod world;
 use hpcl_lang::native::Native;
 
 pub use host::BuilderHost;
+pub use run::run;
 
 /// Returns the tables of all natives of the builder side.
 pub fn natives() -> Vec<&'static [Native]> {

@@ -116,7 +116,7 @@ impl Evaluation {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.interpreter.host_mut::<EvaluationHost>().base_directory = parent.to_owned();
         }
-        let value = self.interpreter.run_program(&path.display().to_string(), &text);
+        let value = self.interpreter.run_program(path.display().to_string(), text);
         self.checked(value)
     }
 
@@ -125,7 +125,7 @@ impl Evaluation {
     /// # Errors
     /// [`EvaluationError::Language`].
     pub fn expression(&mut self, text: &str) -> Result<Value, EvaluationError> {
-        let value = self.interpreter.run_program("<command line>", &format!("{text}\n"));
+        let value = self.interpreter.run_program("<command line>", format!("{text}\n"));
         self.checked(value)
     }
 
