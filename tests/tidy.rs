@@ -53,9 +53,11 @@ fn layer_of(module: &str) -> Option<usize> {
 fn arrows_go_down_only() {
     let mut broken = Vec::new();
     for (file, text) in files("src", "rs") {
-        let Some(own) = Path::new(&file).components().nth(1).and_then(|part| {
-            layer_of(part.as_os_str().to_str()?.trim_end_matches(".rs"))
-        }) else {
+        let Some(own) = Path::new(&file)
+            .components()
+            .nth(1)
+            .and_then(|part| layer_of(part.as_os_str().to_str()?.trim_end_matches(".rs")))
+        else {
             continue;
         };
         let production = text.split("#[cfg(test)]").next().unwrap_or("");
@@ -89,7 +91,8 @@ fn crate_modules(text: &str, number: usize, line: &str) -> Vec<String> {
             }
         }
     } else if let Some(rest) = line.split("use crate::{").nth(1) {
-        names.extend(rest.split([',', '}', ' ', ':', ';']).filter(|name| !name.is_empty()).map(str::to_owned));
+        names
+            .extend(rest.split([',', '}', ' ', ':', ';']).filter(|name| !name.is_empty()).map(str::to_owned));
     }
     names
 }
@@ -98,7 +101,8 @@ fn crate_modules(text: &str, number: usize, line: &str) -> Vec<String> {
 fn the_builder_side_library_imports_nothing_from_the_evaluation_side() {
     let mut broken = Vec::new();
     for (file, text) in files("stdlib/build", "hpcl") {
-        for line in text.lines().filter(|line| line.contains("(hpcl ") && !line.trim_start().starts_with(';')) {
+        for line in text.lines().filter(|line| line.contains("(hpcl ") && !line.trim_start().starts_with(';'))
+        {
             if !line.contains("(hpcl build") {
                 broken.push(format!("{file}: {}", line.trim()));
             }
@@ -111,9 +115,7 @@ fn the_builder_side_library_imports_nothing_from_the_evaluation_side() {
 fn files_are_short() {
     let all = rust_files().into_iter().chain(files("stdlib", "hpcl")).chain(files("channels", "hpcl"));
     let broken = all
-        .filter(|(file, text)| {
-            text.lines().count() > 600 && !LONG_FILES.iter().any(|(name, _)| name == file)
-        })
+        .filter(|(file, text)| text.lines().count() > 600 && !LONG_FILES.iter().any(|(name, _)| name == file))
         .map(|(file, text)| format!("{file}: {} lines", text.lines().count()))
         .collect();
     check("more than 600 lines without a reason", broken);
@@ -121,11 +123,8 @@ fn files_are_short() {
 
 #[test]
 fn files_open_with_what_they_are() {
-    let mut broken: Vec<String> = rust_files()
-        .into_iter()
-        .filter(|(_, text)| !text.starts_with("//!"))
-        .map(|(file, _)| file)
-        .collect();
+    let mut broken: Vec<String> =
+        rust_files().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(file, _)| file).collect();
     let recipes = files("stdlib", "hpcl").into_iter().chain(files("channels", "hpcl"));
     broken.extend(recipes.filter(|(_, text)| !text.starts_with(";;;")).map(|(file, _)| file));
     check("files without a header", broken);
@@ -145,7 +144,15 @@ fn nothing_is_left_to_do_later() {
 
 #[test]
 fn no_registry_is_named() {
-    let names = ["py|pi.org", "python|hosted", "deb.|debian", "security.|debian", "snapshot.|debian", "npm|js.org", "cra|tes.io"];
+    let names = [
+        "py|pi.org",
+        "python|hosted",
+        "deb.|debian",
+        "security.|debian",
+        "snapshot.|debian",
+        "npm|js.org",
+        "cra|tes.io",
+    ];
     let names: Vec<String> = names.iter().map(|name| name.replace('|', "")).collect();
     let mut broken = Vec::new();
     let folders = ["src", "lang", "stdlib", "channels", "tests", "examples", "docs", "benches", ".ci"];
@@ -169,7 +176,9 @@ fn every_library_module_has_a_test() {
         .map(|(_, text)| text)
         .collect();
     let mut broken = Vec::new();
-    for (file, _) in files("stdlib", "hpcl").into_iter().filter(|(file, _)| !file.starts_with("stdlib/prelude/")) {
+    for (file, _) in
+        files("stdlib", "hpcl").into_iter().filter(|(file, _)| !file.starts_with("stdlib/prelude/"))
+    {
         let parts = file.trim_start_matches("stdlib/").trim_end_matches(".hpcl").replace('/', " ");
         if !tests.contains(&format!("(hpcl {parts})")) && !tests.contains(&format!("(guix {parts})")) {
             broken.push(file);

@@ -14,7 +14,7 @@ use std::{
 
 use common::{TestEnvironment, sandbox_or_skip};
 
-const PROGRAMS: &str = r#"
+const PROGRAMS: &str = r##"
 (use-modules (guix packages) (guix gexp) (guix build-system gnu))
 
 (define sources
@@ -55,7 +55,7 @@ const PROGRAMS: &str = r#"
   (description "A program in each language.")
   (home-page #f)
   (license #f))
-"#;
+"##;
 
 /// `hpcl` with the store of the user.
 fn hpcl(environment: &TestEnvironment, arguments: &[&str]) -> Command {
@@ -107,7 +107,8 @@ fn what_is_compiled_has_its_interpreter_and_every_library_in_the_store() {
         assert_eq!(text(Command::new(&program).env_clear().output().unwrap()), says);
         let interpreter = hpcl::elf::inspect(&program).unwrap().unwrap().interpreter.unwrap();
         assert!(interpreter.starts_with(&store), "{name}: {interpreter}");
-        let listing = text(Command::new(&interpreter).arg("--list").arg(&program).env_clear().output().unwrap());
+        let listing =
+            text(Command::new(&interpreter).arg("--list").arg(&program).env_clear().output().unwrap());
         for line in listing.lines().filter(|line| line.contains("=>")) {
             let library = line.split("=>").nth(1).unwrap().trim();
             assert!(library.starts_with(&store), "{name} uses {library}");
@@ -146,6 +147,7 @@ fn a_shell_has_the_packages_and_a_pure_one_nothing_else() {
     assert_eq!(run(&["run", "hello", "--", "--greeting=hi"]), "hi\n");
     let pure = run(&["shell", "--pure", "hello", "bash", "--", "bash", "-c", "echo \"$EDITOR:$PATH\""]);
     assert!(pure.starts_with(":/") && !pure.contains("/usr/bin"), "{pure}");
-    let missing = hpcl(&environment, &["shell", "--pure", "hello", "--", "no-such-program"]).output().unwrap();
+    let missing =
+        hpcl(&environment, &["shell", "--pure", "hello", "--", "no-such-program"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(127));
 }

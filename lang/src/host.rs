@@ -38,6 +38,11 @@ pub trait Host: Any {
         Vec::new()
     }
 
+    /// Returns the modules that a program has in scope without importing them, such as a manifest's.
+    fn program_imports(&self) -> Vec<ModuleName> {
+        Vec::new()
+    }
+
     /// Returns itself, for [`crate::native::Context::host`].
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }

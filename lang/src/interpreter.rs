@@ -88,7 +88,7 @@ impl Interpreter {
         self.programs += 1;
         let name = ModuleName::parse(&format!("program {}", self.programs)).expect("it has two parts");
         let id = self.machine.world.add_module(name.clone());
-        self.machine.world.module_mut(id).open = true;
+        self.machine.world.import_for_programs(id);
         let outcome = self.run_in(id, file_name.into(), text.into());
         let declared = self.machine.world.module(id).name.clone();
         if declared != name {
@@ -112,6 +112,7 @@ impl Interpreter {
             Some(PRELUDE_MODULE) | None => {
                 let id = self.machine.world.add_module(module.clone());
                 self.machine.world.register(module.clone(), id);
+                self.machine.world.import_for_programs(id);
                 id
             }
             Some(id) => id,

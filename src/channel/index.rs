@@ -84,9 +84,9 @@ pub fn imports(text: &str) -> Vec<ModuleName> {
         let items = list(form).unwrap_or_default();
         match head(form) {
             Some("define-module") => {
-                let uses = items.iter().zip(items.iter().skip(1)).filter(|(key, _)| {
-                    matches!(&key.kind, DatumKind::Keyword(name) if name.as_str() == "use-module")
-                });
+                let uses = items.iter().zip(items.iter().skip(1)).filter(
+                    |(key, _)| matches!(&key.kind, DatumKind::Keyword(name) if name.as_str() == "use-module"),
+                );
                 found.extend(uses.filter_map(|(_, interface)| interface_module(interface)));
             }
             Some("use-modules") => found.extend(items.iter().skip(1).filter_map(interface_module)),
@@ -143,7 +143,16 @@ fn is_call(value: &Datum) -> bool {
         DatumKind::Symbol(_) => true,
         DatumKind::List(_) => !matches!(
             head(value),
-            Some("lambda" | "lambda*" | "quote" | "quasiquote" | "list" | "gexp" | "make-parameter" | "string-append")
+            Some(
+                "lambda"
+                    | "lambda*"
+                    | "quote"
+                    | "quasiquote"
+                    | "list"
+                    | "gexp"
+                    | "make-parameter"
+                    | "string-append"
+            )
         ),
         _ => false,
     }

@@ -104,10 +104,10 @@ impl Channels {
             None => return Ok(None),
         };
         let file = format!("{rest}.hpcl");
-        Ok(folder.get_file(&file).and_then(|found| found.contents_utf8()).map(|text| ModuleSource {
-            file: format!("{label}/{file}").into(),
-            text: text.into(),
-        }))
+        Ok(folder
+            .get_file(&file)
+            .and_then(|found| found.contents_utf8())
+            .map(|text| ModuleSource { file: format!("{label}/{file}").into(), text: text.into() }))
     }
 
     /// Returns all modules of recipes: of the directories, then of the bundled channels, sorted by name in each.
@@ -121,11 +121,7 @@ impl Channels {
             for entry in files.filter(|entry| entry.file_type().is_file()) {
                 let path = entry.path();
                 let Some(name) = path.strip_prefix(directory).ok().and_then(module_of_path) else { continue };
-                modules.push(ModuleFile {
-                    name,
-                    file: path.display().to_string().into(),
-                    text: read(path)?,
-                });
+                modules.push(ModuleFile { name, file: path.display().to_string().into(), text: read(path)? });
             }
         }
         let mut bundled = Vec::new();

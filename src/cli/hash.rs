@@ -37,7 +37,8 @@ enum Format {
 
 /// Prints the hash.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let failed = |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", arguments.path.display()));
+    let failed =
+        |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", arguments.path.display()));
     let metadata = std::fs::metadata(&arguments.path).map_err(failed)?;
     let digest = if arguments.recursive || metadata.is_dir() {
         nar::hash_tree(&arguments.path).map_err(|error| Failure::new(crate::report::chain(&error)))?

@@ -99,10 +99,7 @@ impl TransformationOptions {
             ("without-tests", &self.without_tests),
             ("with-input", &self.with_input),
         ];
-        groups
-            .iter()
-            .flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone())))
-            .collect()
+        groups.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone()))).collect()
     }
 }
 

@@ -57,7 +57,9 @@ fn add_sources(evaluated: &Evaluated, plan: &Plan, store: &LocalStore) -> Result
     }
     for path in needed {
         let added = match evaluated.sources.get(path) {
-            Some(SourceContent::Text(text)) => store.add_text(path.name(), text.as_bytes(), &BTreeSet::new())?,
+            Some(SourceContent::Text(text)) => {
+                store.add_text(path.name(), text.as_bytes(), &BTreeSet::new())?
+            }
             Some(SourceContent::Local(file)) => store.add_tree(path.name(), file)?,
             None => continue,
         };

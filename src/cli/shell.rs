@@ -46,7 +46,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
         Some((program, rest)) => (program.clone(), rest.to_vec()),
         None => (std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()), Vec::new()),
     };
-    let session = Session { request, packages: &arguments.packages, build: &arguments.build, pure: arguments.pure };
+    let session =
+        Session { request, packages: &arguments.packages, build: &arguments.build, pure: arguments.pure };
     session.enter(|_| Ok(command))
 }
 

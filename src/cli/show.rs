@@ -29,7 +29,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut records = Vec::new();
     for specification in &arguments.packages {
         let mut fields = evaluation.package_fields(specification)?;
-        let value = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
+        let value =
+            |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
         let (name, version) = (value("name").unwrap_or_default(), value("version"));
         let place = index
             .entries()

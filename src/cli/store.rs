@@ -88,7 +88,12 @@ fn describe(store: &LocalStore, problem: &Problem) -> String {
     match problem {
         Problem::Missing(path) => format!("missing: {}", place(path)),
         Problem::Changed { path, expected, actual } => {
-            format!("changed: {}: it has hash {}, not {}", place(path), actual.to_base32(), expected.to_base32())
+            format!(
+                "changed: {}: it has hash {}, not {}",
+                place(path),
+                actual.to_base32(),
+                expected.to_base32()
+            )
         }
         Problem::Unregistered(path) => format!("unregistered: {} (`hpcl gc` removes it)", place(path)),
         Problem::BrokenReference { path, reference } => {
@@ -204,7 +209,8 @@ fn add_pin(text: &str, name: &str) -> Result<String, Failure> {
         return Ok(text.to_owned());
     }
     // The first row carries the list's opening parenthesis, so that new rows go after it at the earliest.
-    let rows: Vec<usize> = (0..lines.len()).filter(|n| lines.get(*n).is_some_and(|l| first(l).is_some())).collect();
+    let rows: Vec<usize> =
+        (0..lines.len()).filter(|n| lines.get(*n).is_some_and(|l| first(l).is_some())).collect();
     let after = rows
         .iter()
         .copied()

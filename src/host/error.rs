@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use hpcl_lang::native::Raise;
 
-use crate::{channel::ChannelError, derivation::DerivationError, hash::HashError, store_path::StorePathError};
+use crate::{
+    channel::ChannelError, derivation::DerivationError, hash::HashError, store_path::StorePathError,
+};
 
 /// Errors of natives that reach beyond values.
 #[derive(Debug, thiserror::Error)]

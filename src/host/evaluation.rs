@@ -10,13 +10,8 @@ use std::{
 };
 
 use hpcl_lang::{
-    diagnostic::Diagnostic,
-    host::ModuleName,
-    interpreter::Interpreter,
-    native::Side,
-    print, render,
-    symbol::Symbol,
-    value::Value,
+    diagnostic::Diagnostic, host::ModuleName, interpreter::Interpreter, native::Side, print, render,
+    symbol::Symbol, value::Value,
 };
 
 use super::{EvaluationHost, HostError, SourceContent};
@@ -111,7 +106,10 @@ impl Evaluation {
         let read = |source| EvaluationError::Read { path: path.to_owned(), source };
         let bytes = std::fs::read(path).map_err(read)?;
         let text = String::from_utf8(bytes).map_err(|error| {
-            read(std::io::Error::new(std::io::ErrorKind::InvalidData, format!("it is not UTF-8: {}", error.utf8_error())))
+            read(std::io::Error::new(
+                std::io::ErrorKind::InvalidData,
+                format!("it is not UTF-8: {}", error.utf8_error()),
+            ))
         })?;
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.interpreter.host_mut::<EvaluationHost>().base_directory = parent.to_owned();
@@ -194,7 +192,10 @@ impl Evaluation {
     /// [`EvaluationError::Language`].
     pub fn profile(&mut self, entries: &Value) -> Result<NodeId, EvaluationError> {
         let value = self.call("entries->profile", vec![entries.clone()])?;
-        Ok(value.as_foreign::<DerivationValue>().map(|drv| drv.node).expect("`entries->profile` returns a derivation"))
+        Ok(value
+            .as_foreign::<DerivationValue>()
+            .map(|drv| drv.node)
+            .expect("`entries->profile` returns a derivation"))
     }
 
     /// Returns the search paths of a profile that holds manifest entries.
@@ -249,7 +250,12 @@ impl Evaluation {
         self.call_in(&library("command-line"), name, arguments)
     }
 
-    fn call_in(&mut self, module: &ModuleName, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
+    fn call_in(
+        &mut self,
+        module: &ModuleName,
+        name: &str,
+        arguments: Vec<Value>,
+    ) -> Result<Value, EvaluationError> {
         let procedure = self.interpreter.module_value(module, Symbol::new(name));
         let procedure = self.checked(procedure)?;
         let value = self.interpreter.call(&procedure, arguments);

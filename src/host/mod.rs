@@ -93,6 +93,13 @@ impl Host for EvaluationHost {
         self.channels.canonical(name)
     }
 
+    fn program_imports(&self) -> Vec<ModuleName> {
+        ["packages", "gexp", "profiles", "specifications", "transformations"]
+            .into_iter()
+            .filter_map(|name| ModuleName::parse(&format!("(hpcl {name})")))
+            .collect()
+    }
+
     fn natives(&self) -> Vec<&'static [Native]> {
         natives::TABLES.to_vec()
     }

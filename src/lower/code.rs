@@ -35,7 +35,13 @@ pub fn code_of_gexp(gexp: &Gexp, lowered: &[Value]) -> Result<CodeText, Raise> {
 pub fn datum_of_value(value: &Value) -> Result<Value, Raise> {
     let mut references = Vec::new();
     let template = Rc::new(template(value, &mut references)?);
-    Ok(Value::Gexp(Rc::new(Gexp { template, references, modules: Value::Nil, extensions: Value::Nil, span: None })))
+    Ok(Value::Gexp(Rc::new(Gexp {
+        template,
+        references,
+        modules: Value::Nil,
+        extensions: Value::Nil,
+        span: None,
+    })))
 }
 
 struct Printer<'a> {
@@ -82,7 +88,8 @@ impl Printer<'_> {
     }
 
     fn reference(&self, text: &mut Text, number: usize) -> Result<(), Raise> {
-        let (Some(reference), Some(value)) = (self.gexp.references.get(number), self.lowered.get(number)) else {
+        let (Some(reference), Some(value)) = (self.gexp.references.get(number), self.lowered.get(number))
+        else {
             return Err(Raise::message("staged code refers to a reference that it does not have"));
         };
         if reference.value.is_none() {
@@ -92,9 +99,10 @@ impl Printer<'_> {
         if !reference.splice {
             return push_value(text, value);
         }
-        let items = value
-            .list_to_vec()
-            .ok_or_else(|| HostError::NotStageable { kind: "what is not a list", value: print::write(value) })?;
+        let items = value.list_to_vec().ok_or_else(|| HostError::NotStageable {
+            kind: "what is not a list",
+            value: print::write(value),
+        })?;
         for (position, item) in items.iter().enumerate() {
             if position > 0 {
                 text.push_str(" ");

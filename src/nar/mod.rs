@@ -26,8 +26,8 @@ mod write;
 
 use std::{io, path::PathBuf};
 
-pub use dump::{dump, hash_tree};
 pub(crate) use dump::kind_name;
+pub use dump::{dump, hash_tree};
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;
 pub use restore::restore;

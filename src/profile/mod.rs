@@ -21,8 +21,18 @@ pub struct SearchPath {
 
 /// Variables that a pure environment keeps: who the user is, where the terminal is.
 const KEPT: [&str; 12] = [
-    "HOME", "USER", "LOGNAME", "TERM", "DISPLAY", "XAUTHORITY", "TMPDIR", "TZ", "HPCL_STORE", "XDG_DATA_HOME",
-    "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TERM",
+    "DISPLAY",
+    "XAUTHORITY",
+    "TMPDIR",
+    "TZ",
+    "HPCL_STORE",
+    "XDG_DATA_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// Returns the variables of the environment of a profile. `current` is the environment to start from.
@@ -33,7 +43,8 @@ pub fn environment(
     pure: bool,
 ) -> Vec<(OsString, OsString)> {
     let kept = |name: &OsString| !pure || name.to_str().is_some_and(|name| KEPT.contains(&name));
-    let mut environment: Vec<(OsString, OsString)> = current.into_iter().filter(|(name, _)| kept(name)).collect();
+    let mut environment: Vec<(OsString, OsString)> =
+        current.into_iter().filter(|(name, _)| kept(name)).collect();
     for path in paths {
         if let Some(value) = value_of(profile, path) {
             set(&mut environment, path, value);
@@ -44,9 +55,11 @@ pub fn environment(
 }
 
 fn value_of(profile: &Path, path: &SearchPath) -> Option<OsString> {
-    let present = path.files.iter().map(|file| profile.join(file)).filter(|file| {
-        if path.directories { file.is_dir() } else { file.is_file() }
-    });
+    let present = path
+        .files
+        .iter()
+        .map(|file| profile.join(file))
+        .filter(|file| if path.directories { file.is_dir() } else { file.is_file() });
     let mut value = OsString::new();
     for file in present {
         if !value.is_empty() {
@@ -94,8 +107,15 @@ mod tests {
         let profile = tempfile::tempdir().unwrap();
         std::fs::create_dir(profile.path().join("bin")).unwrap();
         let current = vec![("PATH".into(), "/usr/bin".into()), ("EDITOR".into(), "vi".into())];
-        let result = environment(profile.path(), &[path("PATH", &["bin", "sbin"]), path("MANPATH", &["man"])], current, false);
-        let get = |name: &str| result.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_string_lossy().into_owned());
+        let result = environment(
+            profile.path(),
+            &[path("PATH", &["bin", "sbin"]), path("MANPATH", &["man"])],
+            current,
+            false,
+        );
+        let get = |name: &str| {
+            result.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_string_lossy().into_owned())
+        };
         assert_eq!(get("PATH"), Some(format!("{}/bin:/usr/bin", profile.path().display())));
         assert_eq!(get("MANPATH"), None);
         assert_eq!(get("EDITOR").as_deref(), Some("vi"));
@@ -105,9 +125,15 @@ mod tests {
     fn a_pure_environment_keeps_only_who_the_user_is() {
         let profile = tempfile::tempdir().unwrap();
         std::fs::create_dir(profile.path().join("bin")).unwrap();
-        let current = vec![("PATH".into(), "/usr/bin".into()), ("HOME".into(), "/h".into()), ("EDITOR".into(), "vi".into())];
+        let current = vec![
+            ("PATH".into(), "/usr/bin".into()),
+            ("HOME".into(), "/h".into()),
+            ("EDITOR".into(), "vi".into()),
+        ];
         let result = environment(profile.path(), &[path("PATH", &["bin"])], current, true);
-        let get = |name: &str| result.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_string_lossy().into_owned());
+        let get = |name: &str| {
+            result.iter().find(|(n, _)| n == name).map(|(_, v)| v.to_string_lossy().into_owned())
+        };
         assert_eq!(get("PATH"), Some(format!("{}/bin", profile.path().display())));
         assert_eq!(get("HOME").as_deref(), Some("/h"));
         assert_eq!(get("EDITOR"), None);

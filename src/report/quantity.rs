@@ -37,7 +37,8 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
         "T" => 4,
         _ => return Err(format!("`{text}` is not a size; write `500M` or `5G`")),
     };
-    let number: u64 = digits.trim().parse().map_err(|_| format!("`{text}` is not a size; write `500M` or `5G`"))?;
+    let number: u64 =
+        digits.trim().parse().map_err(|_| format!("`{text}` is not a size; write `500M` or `5G`"))?;
     number.checked_mul(1 << (10 * power)).ok_or_else(|| format!("`{text}` is too large"))
 }
 

@@ -3,7 +3,12 @@
 //! Each test has its own home, store and configuration; nothing of the environment that runs the tests is inherited but
 //! what the test names. Paths in what is printed are normalised, so that snapshots hold everywhere.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "helpers of tests; no test file uses all of them")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests; no test file uses all of them"
+)]
 
 use std::{
     path::{Path, PathBuf},

@@ -85,7 +85,8 @@ impl Import {
         Ok(import)
     }
 
-    fn all(name: ModuleName, span: Span) -> Self {
+    /// Imports everything that a module exports.
+    pub(super) fn all(name: ModuleName, span: Span) -> Self {
         Import { name, span, select: None, hide: Vec::new(), prefix: None, target: Target::new() }
     }
 }

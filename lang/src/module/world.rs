@@ -15,7 +15,7 @@ use crate::{
     native::Side,
     reader,
     source::SourceMap,
-    span::Span,
+    span::{FileId, Span},
     symbol::Symbol,
 };
 
@@ -361,6 +361,15 @@ impl World {
             return Some(name);
         }
         module.exports.get(&name).map(|(inside, _)| *inside)
+    }
+
+    /// Opens a module for a program's forms and gives it what the host has in scope for programs.
+    pub fn import_for_programs(&mut self, id: ModuleId) {
+        let names = self.host.program_imports();
+        let module = self.module_mut(id);
+        module.open = true;
+        let nowhere = Span::new(FileId(0), 0, 0);
+        module.imports.extend(names.into_iter().map(|name| super::Import::all(name, nowhere)));
     }
 
     /// Checks that the imports of a module, from one on, lead to modules that export the names taken.

@@ -75,9 +75,9 @@ pub fn read(file: FileId, text: &str) -> (Vec<Datum>, Vec<Diagnostic>) {
 pub fn is_complete(text: &str) -> bool {
     match attempt(FileId(0), text, false) {
         (_, Outcome::Unclosed) => false,
-        (_, Outcome::Done(errors)) => !errors.iter().any(|error| {
-            matches!(error, ReadError::EndlessString { .. } | ReadError::EndlessComment { .. })
-        }),
+        (_, Outcome::Done(errors)) => !errors
+            .iter()
+            .any(|error| matches!(error, ReadError::EndlessString { .. } | ReadError::EndlessComment { .. })),
     }
 }
 

@@ -50,7 +50,8 @@ fn find_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value
     let found: Vec<Value> = index
         .candidates(name)
         .map(|entry| {
-            let module = Value::list(entry.module.parts().iter().map(|part| Value::Symbol(*part)).collect::<Vec<_>>());
+            let module =
+                Value::list(entry.module.parts().iter().map(|part| Value::Symbol(*part)).collect::<Vec<_>>());
             Value::cons(module, Value::Symbol(entry.variable))
         })
         .collect();

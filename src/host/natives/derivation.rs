@@ -77,7 +77,8 @@ fn derivation(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
     let mut env: Vec<(Arc<str>, _)> = Vec::new();
     for entry in expect_list(NAME, arguments, 3)? {
         let Value::Pair(pair) = &entry else { return Err(wrong_type(NAME, 3, "a list of pairs", &entry)) };
-        let variable = pair.car.as_str().ok_or_else(|| wrong_type(NAME, 3, "a variable's name", &pair.car))?;
+        let variable =
+            pair.car.as_str().ok_or_else(|| wrong_type(NAME, 3, "a variable's name", &pair.car))?;
         env.push((variable.into(), text_of_value(&pair.cdr)?));
     }
     let output_names = expect_strings(NAME, arguments, 4)?;

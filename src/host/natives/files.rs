@@ -78,8 +78,8 @@ fn local_file(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
         });
     }
     let real = std::fs::canonicalize(&path).map_err(read)?;
-    let digest = crate::nar::hash_tree(&real)
-        .map_err(|source| HostError::LocalTree { path: path.clone(), source })?;
+    let digest =
+        crate::nar::hash_tree(&real).map_err(|source| HostError::LocalTree { path: path.clone(), source })?;
     let item = store_path::source_path(&StoreDir::CANONICAL, name, &digest, &Default::default())
         .map_err(|source| HostError::Name { name: name.to_owned(), source })?;
     host.sources.insert(item.clone(), SourceContent::Local(real));

@@ -117,9 +117,10 @@ fn build_modules(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value
     let host = host(context)?;
     let mut names = Vec::new();
     for value in expect_list("with-imported-modules", arguments, 0)? {
-        names.push(module_name(&value).ok_or_else(|| {
-            wrong_type("with-imported-modules", 0, "a list of module names", &value)
-        })?);
+        names.push(
+            module_name(&value)
+                .ok_or_else(|| wrong_type("with-imported-modules", 0, "a list of module names", &value))?,
+        );
     }
     let mut entries: Vec<Value> = Vec::new();
     for (name, path) in imported_modules(host, names)? {
