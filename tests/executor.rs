@@ -115,8 +115,10 @@ impl Ready {
         let report = self.store.verify(true).unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         for session in std::fs::read_dir(self.store.var_dir().join("tmp")).unwrap() {
-            let left: Vec<_> = std::fs::read_dir(session.unwrap().path()).unwrap().collect();
-            assert!(left.is_empty(), "{left:?}");
+            // directories kept for further builds, empty
+            for file in walkdir::WalkDir::new(session.unwrap().path()).min_depth(3) {
+                panic!("left behind: {file:?}");
+            }
         }
     }
 }

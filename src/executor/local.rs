@@ -1,7 +1,7 @@
 //! Builds on this machine, each in a sandbox forked from the zygote.
 //!
 //! Locks the outputs, looks again whether somebody else has made them meanwhile, prepares a directory, orders the build,
-//! attends to it, and hands what it made to the store. The directory goes away in every case, unless a failed one is to be
+//! attends to it, and hands what it made to the store. The directory is emptied for the next build, unless a failed one is to be
 //! kept.
 //!
 //! Invariant: the locks are held from before the first file is made until the outputs are valid or gone.
@@ -15,11 +15,12 @@ use super::{
     kept,
     log::{LogEvent, LogWriter, log_path},
     prepare::{Prepared, Preparer},
+    scratch::ScratchPool,
     zygote::Zygote,
 };
 use crate::{
     sandbox::Supervised,
-    store::{ItemLock, LocalStore, Registration, Staged, StoreError, remove_tree},
+    store::{ItemLock, LocalStore, Registration, Staged, StoreError},
     store_path::StorePath,
 };
 
@@ -33,6 +34,7 @@ pub struct LocalExecutor<'a> {
     zygote: &'a Zygote,
     jobserver: &'a Jobserver,
     preparer: Preparer<'a>,
+    scratch: ScratchPool<'a>,
 }
 
 impl<'a> LocalExecutor<'a> {
@@ -46,7 +48,7 @@ impl<'a> LocalExecutor<'a> {
         let preparer = Preparer::new(store, options.cores, options.sandbox).map_err(|source| {
             ExecutorError::Machinery { what: "use the store".into(), source: io::Error::other(source) }
         })?;
-        Ok(LocalExecutor { store, options, zygote, jobserver, preparer })
+        Ok(LocalExecutor { store, options, zygote, jobserver, preparer, scratch: ScratchPool::new(store) })
     }
 
     fn all_valid(&self, task: &Task<'_>) -> Result<bool, BuildError> {
@@ -64,7 +66,7 @@ impl<'a> LocalExecutor<'a> {
         if task.action != Action::Check && self.all_valid(task)? {
             return Ok(BuildResult::AlreadyThere);
         }
-        let directory = self.store.work_dir(&task.node.derivation.name).map_err(BuildError::from)?;
+        let directory = self.scratch.take()?;
         let prepared = self.preparer.prepare(&task.node.derivation, &task.inputs, &directory);
         let result = match prepared {
             Ok(prepared) => {
@@ -72,7 +74,7 @@ impl<'a> LocalExecutor<'a> {
             }
             Err(error) => Err(error.into()),
         };
-        let _ = remove_tree(&directory);
+        self.scratch.give_back(directory);
         let elapsed = started.elapsed();
         match result {
             Ok(done) => Ok(BuildResult::Realised(Done { elapsed, ..done })),

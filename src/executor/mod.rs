@@ -24,6 +24,7 @@ mod plan;
 mod prepare;
 mod result;
 mod schedule;
+mod scratch;
 mod serve;
 mod zygote;
 

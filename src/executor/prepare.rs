@@ -9,8 +9,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    fs,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -88,7 +87,7 @@ impl<'a> Preparer<'a> {
         Ok(Preparer { store, real_store, cores, sandbox, references: Mutex::default() })
     }
 
-    /// Prepares a build in `directory`, which is new and empty.
+    /// Prepares a build in a directory of the scratch pool.
     pub(super) fn prepare(
         &self,
         derivation: &Derivation,
@@ -98,21 +97,17 @@ impl<'a> Preparer<'a> {
         if derivation.builder != HPCL_1 {
             return Err(BuildError::UnknownBuilder { builder: derivation.builder.to_string() });
         }
-        let directory = fs::canonicalize(directory).map_err(BuildError::io("resolve", directory))?;
         let isolation = match (self.sandbox, derivation.fixed()) {
             (false, _) => Isolation::None,
             (true, None) => Isolation::Full,
             (true, Some(_)) => Isolation::WithNetwork,
         };
         let build = directory.join("build");
-        make(&build)?;
         let outputs_in = directory.join("store");
-        make(&outputs_in)?;
         let job = self.job(derivation, if self.sandbox { Path::new(BUILD) } else { &build })?;
-        let mut spec = SandboxSpec::new(&directory);
+        let mut spec = SandboxSpec::new(directory);
         if self.sandbox {
             let tmp = directory.join("tmp");
-            make(&tmp)?;
             // The store last: it may lie below `/tmp`.
             spec = spec
                 .writable(&tmp, "/tmp")
@@ -131,7 +126,7 @@ impl<'a> Preparer<'a> {
         }
         let outputs =
             derivation.outputs.values().map(|output| outputs_in.join(output.path.as_str())).collect();
-        Ok(Prepared { order: BuildOrder { spec, job }, isolation, directory, outputs })
+        Ok(Prepared { order: BuildOrder { spec, job }, isolation, directory: directory.to_owned(), outputs })
     }
 
     fn job(&self, derivation: &Derivation, build_dir: &Path) -> Result<BuilderJob, BuildError> {
@@ -218,13 +213,6 @@ fn parse_modules(text: &str) -> Result<Vec<(String, PathBuf)>, BuildError> {
 fn text(bytes: &[u8], what: &str, problem: &'static str) -> Result<String, BuildError> {
     String::from_utf8(bytes.to_vec())
         .map_err(|_| BuildError::BadDerivation { variable: what.into(), problem })
-}
-
-/// Makes a directory that is not in anybody's group: set-group-id would be inherited, and could not be copied inside.
-fn make(path: &Path) -> Result<(), BuildError> {
-    DirBuilder::new().mode(0o755).create(path).map_err(BuildError::io("create", path))?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(path, mode).map_err(BuildError::io("set the mode of", path))
 }
 
 #[cfg(test)]
