@@ -103,7 +103,7 @@ impl Run {
 
 /// Whether builds can be isolated here; says loudly what is skipped when not.
 pub fn sandbox_or_skip(test: &str) -> bool {
-    let works = hpcl::sandbox::probe().is_ok();
+    let works = hpcl::sandbox::available().is_ok();
     if !works {
         eprintln!("SKIPPED {test}: user namespaces are not available on this machine");
     }
