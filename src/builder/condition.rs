@@ -67,6 +67,10 @@ impl Foreign for SystemError {
         format!("`{}`: `{}`: {}", self.procedure, self.subject, self.reason)
     }
 
+    fn key(&self) -> &'static str {
+        "system-error"
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }

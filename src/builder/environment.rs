@@ -43,6 +43,8 @@ pub static NATIVES: &[Native] = &[
     row("total-processor-count", 0, Some(0), "How many processors the build may use.", job_count),
     row("%phase-start", 1, Some(1), "Says that a phase starts.", phase_start),
     row("%phase-end", 1, Some(1), "Says that a phase ended, and after how many seconds.", phase_end),
+    row("exit", 0, Some(1), "Ends the build with an exit code; `#t` is 0 and `#f` is 1.", exit),
+    row("primitive-exit", 0, Some(1), "Ends the build with an exit code; `#t` is 0 and `#f` is 1.", exit),
     row("current-time", 0, Some(0), "Seconds since the epoch.", current_time),
     row("sleep", 1, Some(1), "Waits that many seconds.", sleep),
     row("usleep", 1, Some(1), "Waits that many microseconds.", usleep),
@@ -143,6 +145,14 @@ fn phase_end(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Ra
     let seconds = world(context)?.phase.take().map_or(0.0, |(_, start)| start.elapsed().as_secs_f64());
     announce(&format!("@phase {name} end {seconds:.1}\n"));
     Ok(Value::Unspecified)
+}
+
+fn exit(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    Err(Raise::Exit(match arguments.first() {
+        None | Some(Value::Bool(true)) => 0,
+        Some(Value::Int(code)) => i32::try_from(*code).unwrap_or(1),
+        Some(_) => 1,
+    }))
 }
 
 fn current_time(_: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {

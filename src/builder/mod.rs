@@ -27,7 +27,7 @@ pub mod world;
 use hpcl_lang::native::Native;
 
 pub use host::BuilderHost;
-pub use run::run;
+pub use run::{Failure, interpret, run};
 
 /// Returns the tables of all natives of the builder side.
 pub fn natives() -> Vec<&'static [Native]> {

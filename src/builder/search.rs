@@ -4,10 +4,11 @@ use std::{os::unix::ffi::OsStrExt, path::Path};
 
 use hpcl_lang::{
     native::{Context, Native, Raise, expect_string},
+    natives::regexps::Regexp,
     value::Value,
 };
 
-use super::{bytes, condition::row, port::complain, text::Pattern, world::world};
+use super::{bytes, condition::row, port::complain, world::world};
 
 /// The table of this topic.
 pub static NATIVES: &[Native] = &[row(
@@ -21,7 +22,7 @@ pub static NATIVES: &[Native] = &[row(
 
 fn find_files(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let name = expect_string("find-files", arguments, 0)?;
-    let pattern: Option<&Pattern> = arguments.get(1).and_then(Value::as_foreign);
+    let pattern: Option<&Regexp> = arguments.get(1).and_then(Value::as_foreign);
     let flag = |index: usize| arguments.get(index).is_some_and(Value::is_true);
     let (directories, links) = (flag(2), flag(3));
     let root = world(context)?.resolve(name);
@@ -38,7 +39,7 @@ fn find_files(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
             continue;
         }
         let base = bytes::decode(entry.file_name().as_bytes());
-        if pattern.is_none_or(|Pattern(regex)| regex.is_match(&base)) {
+        if pattern.is_none_or(|Regexp(regex)| regex.is_match(&base)) {
             found.push(shown(name, &root, entry.path()));
         }
     }

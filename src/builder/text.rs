@@ -6,15 +6,16 @@
 //! resulting line. Lines without a match never reach the language.
 //!
 //! As with POSIX `regexec` on a whole line: a line has its newline, `.` matches it, `$` is the very end, matches are
-//! the leftmost longest that `hpcl_lang::posix_regex` can give.
+//! the leftmost longest.
 
 use std::{any::Any, cell::RefCell, fs, ops::Range, path::PathBuf, rc::Rc};
 
 use hpcl_lang::{
     native::{Context, Native, Raise, expect_list, expect_string, expect_strings, wrong_type},
+    natives::regexps::{Regexp, compiled},
+    posix_regex::{Flags, PosixRegex},
     value::{Foreign, Value},
 };
-use regex::Regex;
 
 use super::{
     bytes,
@@ -44,34 +45,10 @@ pub static NATIVES: &[Native] = &[
     ),
 ];
 
-/// A compiled pattern.
-pub struct Pattern(pub Rc<Regex>);
-
-impl Foreign for Pattern {
-    fn describe(&self) -> String {
-        format!("#<pattern {}>", self.0)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// Compiles a POSIX extended regular expression with the meaning of `regexec` on one line.
-///
-/// # Errors
-/// When it is malformed.
-pub fn compile(procedure: &'static str, text: &str) -> Result<Regex, Raise> {
-    regex::RegexBuilder::new(text)
-        .dot_matches_new_line(true)
-        .build()
-        .map_err(|error| Raise::message(format!("`{procedure}`: in the pattern `{text}`: {error}")))
-}
-
 /// A file in the course of substitution.
 pub struct Substitution {
     path: PathBuf,
-    patterns: Vec<Rc<Regex>>,
+    patterns: Vec<Rc<PosixRegex>>,
     walk: RefCell<Walk>,
 }
 
@@ -129,26 +106,20 @@ impl Walk {
     }
 
     /// Goes to the next pattern that matches; the groups of each match.
-    fn next(&mut self, patterns: &[Rc<Regex>]) -> Option<(usize, Vec<Value>)> {
+    fn next(&mut self, patterns: &[Rc<PosixRegex>]) -> Option<(usize, Vec<Value>)> {
         while !self.ended {
             while let Some(pattern) = patterns.get(self.pattern) {
                 if !pattern.is_match(&self.line) {
                     self.pattern += 1;
                     continue;
                 }
-                self.matches.clear();
-                let mut groups = Vec::new();
-                for found in pattern.captures_iter(&self.line) {
-                    self.matches.extend(found.get(0).map(|whole| whole.range()));
-                    groups.push(Value::list(
-                        found
-                            .iter()
-                            .map(|group| {
-                                group.map_or(Value::Bool(false), |group| Value::string(group.as_str()))
-                            })
-                            .collect::<Vec<_>>(),
-                    ));
-                }
+                let text = |range: Option<Range<usize>>| {
+                    range.and_then(|range| self.line.get(range)).map_or(Value::Bool(false), Value::string)
+                };
+                let found = pattern.find_all(&self.line);
+                self.matches = found.iter().filter_map(|groups| groups.first().cloned().flatten()).collect();
+                let groups =
+                    found.into_iter().map(|groups| Value::list(groups.into_iter().map(text))).collect();
                 return Some((self.pattern, groups));
             }
             self.take_line();
@@ -172,18 +143,18 @@ impl Walk {
 }
 
 fn pattern(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
-    if arguments.first().is_some_and(|value| value.as_foreign::<Pattern>().is_some()) {
+    if arguments.first().is_some_and(|value| value.as_foreign::<Regexp>().is_some()) {
         return Ok(arguments.first().cloned().unwrap_or(Value::Absent));
     }
     let text = expect_string("substitute*", arguments, 0)?;
-    Ok(Value::foreign(Pattern(Rc::new(compile("substitute*", text)?))))
+    Ok(Value::foreign(Regexp(compiled(text, Flags::default())?)))
 }
 
 fn open(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let path = expect_path(context, "substitute*", arguments, 0)?;
     let patterns = expect_list("substitute*", arguments, 1)?
         .iter()
-        .map(|value| value.as_foreign().map(|Pattern(regex)| regex.clone()))
+        .map(|value| value.as_foreign().map(|Regexp(regex)| regex.clone()))
         .collect::<Option<Vec<_>>>()
         .ok_or_else(|| {
             wrong_type("substitute*", 1, "a list of patterns", arguments.get(1).unwrap_or(&Value::Absent))
@@ -233,7 +204,7 @@ mod tests {
 
     fn substitute(text: &str, clauses: &[Clause]) -> String {
         let patterns: Vec<_> =
-            clauses.iter().map(|(text, _)| Rc::new(compile("test", text).unwrap())).collect();
+            clauses.iter().map(|(text, _)| compiled(text, Flags::default()).unwrap()).collect();
         let mut walk = Walk::new(text.to_owned());
         while let Some((number, groups)) = walk.next(&patterns) {
             let replies: Vec<_> =
