@@ -38,14 +38,14 @@ pub static NATIVES: &[Native] = &[
         "mkdtemp",
         1,
         Some(1),
-        "Makes a fresh directory from a name that ends in `XXXXXX`; returns its name.",
+        "Makes a fresh directory from a name that ends in six times `X`; returns its name.",
         mkdtemp,
     ),
     row(
         "%make-temporary-file",
         1,
         Some(1),
-        "Makes a fresh empty file from a name that ends in `XXXXXX`; returns its name.",
+        "Makes a fresh empty file from a name that ends in six times `X`; returns its name.",
         make_temporary_file,
     ),
 ];
@@ -159,7 +159,7 @@ fn chdir(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise>
     Ok(Value::Unspecified)
 }
 
-/// Calls `make` with the template's `XXXXXX` replaced until it does not say that the file exists.
+/// Calls `make` with the end of the template replaced until it does not say that the file exists.
 fn fresh(
     context: &mut Context<'_>,
     procedure: &'static str,
@@ -167,9 +167,10 @@ fn fresh(
     make: fn(&Path) -> std::io::Result<()>,
 ) -> Result<Value, Raise> {
     let template = expect_string(procedure, arguments, 0)?;
-    let Some(stem) = template.strip_suffix("XXXXXX") else {
-        return Err(Raise::message(format!("`{procedure}`: `{template}` does not end in `XXXXXX`")));
-    };
+    let stem = template.trim_end_matches('X');
+    if template.len() < stem.len() + 6 {
+        return Err(Raise::message(format!("`{procedure}`: `{template}` does not end in six times `X`")));
+    }
     let mut number = 0u32;
     loop {
         // counted, not random: a build shall do the same thing each time
