@@ -35,6 +35,16 @@ pub(crate) struct Scope {
     mark: Option<Mark>,
 }
 
+impl Drop for Scope {
+    fn drop(&mut self) {
+        // Without recursion: scopes may be nested by the thousand.
+        let mut parent = self.parent.take();
+        while let Some(scope) = parent {
+            parent = Rc::try_unwrap(scope).ok().and_then(|mut scope| scope.parent.take());
+        }
+    }
+}
+
 /// What a scope says besides names.
 #[derive(Clone)]
 pub(crate) enum Mark {

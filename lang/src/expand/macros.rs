@@ -11,6 +11,7 @@ use smallvec::SmallVec;
 
 use crate::{
     datum::{Datum, DatumKind},
+    reader::MAX_DEPTH,
     span::Span,
     symbol::Symbol,
 };
@@ -167,7 +168,11 @@ impl Rules {
             if matched {
                 let mut instance =
                     Instance { rules: self, aliases, renames: FxHashMap::default(), span: form.span };
-                return instance.template(template, &[&matches]);
+                let expanded = instance.template(template, &[&matches])?;
+                if !nests_within(&expanded, MAX_DEPTH) {
+                    return Err(ExpandError::TooDeep { span: form.span });
+                }
+                return Ok(expanded);
             }
         }
         Err(ExpandError::NoRuleMatches {
@@ -392,6 +397,20 @@ pub(crate) fn local_of(name: Symbol, env: &Env, aliases: &Aliases) -> Option<Loc
         }
         let alias = aliases.get(name)?;
         (name, env) = (alias.original, &alias.env);
+    }
+}
+
+/// Whether a datum nests at most that deep, as all that is read does.
+fn nests_within(datum: &Datum, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    match &datum.kind {
+        DatumKind::List(items) | DatumKind::Vector(items) => {
+            items.iter().all(|item| nests_within(item, depth))
+        }
+        DatumKind::Dotted(items, tail) => {
+            items.iter().all(|item| nests_within(item, depth)) && nests_within(tail, depth)
+        }
+        _ => true,
     }
 }
 

@@ -49,6 +49,15 @@ pub(crate) struct Expander<'w> {
     stack: stack::StackGuard,
 }
 
+/// Returns the most clauses of a form each of whose clauses stands inside of what the one before becomes.
+fn most_clauses(special: Special) -> usize {
+    match special {
+        Special::Cond | Special::Case | Special::And | Special::Or => 4_000,
+        Special::Match | Special::MatchLambda | Special::MatchLambdaStar => 500,
+        _ => usize::MAX,
+    }
+}
+
 /// Returns a list.
 pub(crate) fn list_form(items: Vec<Datum>, span: Span) -> Datum {
     Datum { kind: DatumKind::List(items), span }
@@ -274,6 +283,9 @@ impl<'w> Expander<'w> {
         env: &Env,
         name: Option<Symbol>,
     ) -> Result<Core, Failure> {
+        if arguments.len() > most_clauses(special) {
+            return Err(ExpandError::TooDeep { span: form.span }.into());
+        }
         match special {
             Special::Quote => self.quote(form, arguments),
             Special::Quasiquote => self.quasiquote(form, arguments, env),

@@ -113,6 +113,8 @@ pub(crate) struct Module {
     pub pending: Vec<PendingForm>,
     /// Whether the pending forms are being expanded.
     pub expanding: bool,
+    /// The number of expansions that led to the form being scanned.
+    pub generation: u32,
     /// Names that were looked up beyond the table.
     pub cache: FxHashMap<Symbol, Binding>,
 }
@@ -130,8 +132,8 @@ pub(crate) enum TopForm {
 
 /// A form that may be the use of a macro.
 pub(crate) enum PendingForm {
-    /// Not looked at yet.
-    Waiting(Rc<Datum>),
+    /// Not looked at yet; with the number of expansions that led to it.
+    Waiting(Rc<Datum>, u32),
     /// What it turned out to be.
     Resolved(Vec<TopForm>),
 }
@@ -150,6 +152,7 @@ impl Module {
             forms: Vec::new(),
             pending: Vec::new(),
             expanding: false,
+            generation: 0,
             cache: FxHashMap::default(),
         }
     }

@@ -14,6 +14,9 @@ use super::{
     world::Denotation,
 };
 
+/// The most expansions of a top-level form, one of the result of the other.
+const MOST_EXPANSIONS: u32 = 10_000;
+
 impl World {
     /// Takes in the forms of a module.
     pub fn scan(&mut self, id: ModuleId, data: Vec<Datum>) -> Result<(), Failure> {
@@ -36,7 +39,7 @@ impl World {
         let Some(special) = special else {
             let module = self.module_mut(id);
             let index = module.pending.len();
-            module.pending.push(PendingForm::Waiting(Rc::new(form)));
+            module.pending.push(PendingForm::Waiting(Rc::new(form), module.generation));
             module.forms.push(TopForm::Pending(index));
             return Ok(());
         };
@@ -192,8 +195,13 @@ impl World {
         while result.is_ok()
             && let Some(form) = self.module(id).pending.get(index)
         {
-            if let PendingForm::Waiting(form) = form {
-                let form = form.clone();
+            if let PendingForm::Waiting(form, generation) = form {
+                let (form, generation) = (form.clone(), *generation);
+                if generation > MOST_EXPANSIONS {
+                    result = Err(ExpandError::TooDeep { span: form.span }.into());
+                    break;
+                }
+                self.module_mut(id).generation = generation + 1;
                 result = self.expand_top(id, &form).map(|forms| {
                     if let Some(slot) = self.module_mut(id).pending.get_mut(index) {
                         *slot = PendingForm::Resolved(forms);
@@ -202,7 +210,9 @@ impl World {
             }
             index += 1;
         }
-        self.module_mut(id).expanding = false;
+        let module = self.module_mut(id);
+        module.expanding = false;
+        module.generation = 0;
         result
     }
 

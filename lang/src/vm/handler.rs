@@ -21,7 +21,7 @@ impl Machine {
     ///
     /// # Errors
     /// The diagnostics when there is none.
-    pub(super) fn handle(&mut self, fault: Fault) -> Result<Flow, Failure> {
+    pub(super) fn handle(&mut self, fault: Fault) -> Result<Result<Flow, Fault>, Failure> {
         let (value, diagnostic) = match fault {
             Fault::Raise(Raise::Exit(code)) => {
                 self.exit = Some(code);
@@ -41,7 +41,7 @@ impl Machine {
                 let rest = all.split_off(1.min(all.len()));
                 let first = all.pop().unwrap_or_else(|| Diagnostic::new("E0400", "something went wrong"));
                 let first = self.locate(first, "here");
-                if !self.has_handler() {
+                if is_limit(&first) || !self.has_handler() {
                     let mut all = vec![first];
                     all.extend(rest);
                     return Err(Failure(all));
@@ -61,7 +61,7 @@ impl Machine {
             return Err(diagnostic.into());
         };
         self.caught = Some((value.clone(), diagnostic.clone()));
-        let flow = match action {
+        Ok(match action {
             Action::Leave(handler, height, arguments) => {
                 self.unwind(index, height, Then::Call(handler, arguments))
             }
@@ -77,12 +77,7 @@ impl Machine {
                 self.frames.push(Frame::Mark(Mark::Handling { below: index, fault }));
                 self.apply_to(handler, vec![value])
             }
-        };
-        match flow {
-            Ok(flow) => Ok(flow),
-            // The handler cannot even be called: its own error goes to the next one.
-            Err(fault) => self.handle(fault),
-        }
+        })
     }
 
     pub(super) fn raise_continuable(&mut self, value: Value) -> Result<Flow, Fault> {
@@ -131,4 +126,9 @@ impl Machine {
         }
         None
     }
+}
+
+/// Whether a limit was reached, which no handler takes.
+fn is_limit(diagnostic: &Diagnostic) -> bool {
+    matches!(diagnostic.code, "E0450" | "E0451")
 }

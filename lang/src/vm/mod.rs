@@ -210,7 +210,7 @@ impl Machine {
                 Ok(Flow::Done(value)) => return Ok(value),
                 Ok(Flow::Return(value)) => self.give_back(value),
                 Ok(Flow::Run) => self.run(),
-                Err(fault) => Ok(self.handle(fault)?),
+                Err(fault) => self.handle(fault)?,
             };
         }
     }

@@ -101,7 +101,7 @@ impl Machine {
                 closure = $callee;
                 pc = 0;
                 base = self.stack.len() - $count as usize;
-                self.steps -= 1;
+                self.steps = self.steps.saturating_sub(1);
                 if self.steps == 0
                     || self.frames.len() > self.limits.depth
                     || self.stack.len() > self.limits.values
@@ -241,7 +241,7 @@ impl Machine {
                 Op::Loop(count, slot, target) => {
                     self.move_down(base + slot as usize, usize::from(count));
                     pc = target as usize;
-                    self.steps -= 1;
+                    self.steps = self.steps.saturating_sub(1);
                     if self.steps == 0 {
                         leave!(self.check_limits().map(|()| Flow::Run));
                     }
