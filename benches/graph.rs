@@ -12,6 +12,10 @@ use hpcl::{
     store_path::StorePath,
 };
 
+/// What the program itself allocates with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn synthetic(count: u32) -> GraphBuilder {
     let mut builder = GraphBuilder::new();
     let code = "(invoke \"make\" \"install\")\n".repeat(40);

@@ -27,7 +27,7 @@ pub use output_name::OutputName;
 
 use crate::{
     hash::Digest,
-    store_path::{ContentMethod, StoreDir, StorePath, text_path},
+    store_path::{ContentMethod, StoreDir, StorePath, text_path_of_sorted},
 };
 
 /// A fixed output's promise: what is hashed, and what the hash must be.
@@ -108,17 +108,15 @@ impl Derivation {
 
     /// The store path of the derivation itself, in any store directory.
     pub fn path_in(&self, directory: &StoreDir) -> Result<StorePath, DerivationError> {
-        self.path_of_text(directory, &self.to_aterm_in(directory))
+        self.path_of_text(directory, &Digest::sha256(&self.to_aterm_in(directory)))
     }
 
-    /// The store path, when the text is at hand.
-    pub(crate) fn path_of_text(
-        &self,
-        directory: &StoreDir,
-        text: &[u8],
-    ) -> Result<StorePath, DerivationError> {
+    /// The store path, when the digest of the text is known.
+    fn path_of_text(&self, directory: &StoreDir, text: &Digest) -> Result<StorePath, DerivationError> {
         let name = format!("{}.drv", self.name);
-        text_path(directory, &name, &Digest::sha256(text), &self.references())
+        let mut references: Vec<&StorePath> = self.input_drvs.keys().chain(&self.input_srcs).collect();
+        references.sort_unstable();
+        text_path_of_sorted(directory, &name, text, references)
             .map_err(|source| DerivationError::Name { name: self.name.to_string(), source })
     }
 }

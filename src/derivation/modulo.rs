@@ -5,11 +5,17 @@
 //! SHA-256 of its text with each input's path replaced by that input's hash modulo. Its outputs' paths come from the same
 //! text with the outputs' own paths masked. Source: Nix, `src/libstore/derivations.cc`, `hashDerivationModulo`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{Derivation, DerivationError, OutputName, write::Inputs};
+use super::{
+    Derivation, DerivationError, FixedHash, OutputName,
+    write::{Tail, hashed_inputs_text, inputs_text, outputs_text},
+};
 use crate::{
-    hash::Digest,
+    hash::{Algorithm, Digest, Hasher},
     store_path::{StoreDir, StorePath, fixed_output_path, output_path},
 };
 
@@ -18,7 +24,7 @@ use crate::{
 pub struct Modulo {
     /// The hash, in base 16, which all outputs share.
     hash: String,
-    outputs: BTreeSet<OutputName>,
+    outputs: Vec<OutputName>,
 }
 
 /// The text that stands for an output's own path where the path is not known yet: Nix's placeholder.
@@ -35,37 +41,44 @@ impl Derivation {
         directory: &StoreDir,
         inputs: &BTreeMap<StorePath, Modulo>,
     ) -> Result<Modulo, DerivationError> {
-        self.fill_outputs_with(directory, |path| inputs.get(path))
+        self.complete(directory, |path| inputs.get(path)).map(|(modulo, _)| modulo)
     }
 
-    /// Like [`fill_outputs`](Self::fill_outputs), with any source of the inputs' hashes.
-    pub(crate) fn fill_outputs_with<'a>(
+    /// Computes all that follows from a derivation: its outputs' paths, what it counts as, its own path.
+    pub(crate) fn complete<'a>(
         &mut self,
         directory: &StoreDir,
         inputs: impl Fn(&StorePath) -> Option<&'a Modulo>,
-    ) -> Result<Modulo, DerivationError> {
-        let name_error = |name: &str| {
-            let name = name.to_owned();
-            move |source| DerivationError::Name { name, source }
-        };
-        if let Some(fixed) = self.fixed().copied() {
-            let path = fixed_output_path(directory, &self.name, fixed.method, &fixed.digest)
-                .map_err(name_error(&self.name))?;
-            self.set_output(directory, &OutputName::out(), path);
-            return self.modulo_with(directory, inputs);
-        }
+    ) -> Result<(Modulo, StorePath), DerivationError> {
+        let name = Arc::clone(&self.name);
+        let name_error = |source| DerivationError::Name { name: name.to_string(), source };
         // Masked means there but empty, so the names must be there.
         for output in self.outputs.keys() {
             self.env.entry(output.as_str().into()).or_default();
         }
-        let hashes = self.input_hashes(inputs)?;
-        let masked = Digest::sha256(&self.write(directory, true, &Inputs::Hashes(&hashes)));
-        for output in self.outputs.keys().cloned().collect::<Vec<_>>() {
-            let path = output_path(directory, &self.name, output.as_str(), &masked)
-                .map_err(name_error(&self.name))?;
-            self.set_output(directory, &output, path);
-        }
-        Ok(self.counted(&self.write(directory, false, &Inputs::Hashes(&hashes))))
+        let tail = self.tail(directory);
+        let modulo = if let Some(fixed) = self.fixed().copied() {
+            let path =
+                fixed_output_path(directory, &name, fixed.method, &fixed.digest).map_err(name_error)?;
+            self.set_output(directory, &OutputName::out(), path);
+            self.fixed_modulo(directory, &fixed)
+        } else {
+            let hashed = self.hashed_inputs(inputs)?;
+            let masked = sections(&outputs_text(directory, &self.outputs, true), &hashed, &tail, None);
+            for output in self.outputs.keys().cloned().collect::<Vec<_>>() {
+                let path = output_path(directory, &name, output.as_str(), &masked).map_err(name_error)?;
+                self.set_output(directory, &output, path);
+            }
+            self.counted(&sections(
+                &outputs_text(directory, &self.outputs, false),
+                &hashed,
+                &tail,
+                Some(self),
+            ))
+        };
+        let outputs = outputs_text(directory, &self.outputs, false);
+        let text = sections(&outputs, &inputs_text(directory, &self.input_drvs), &tail, Some(self));
+        Ok((modulo, self.path_of_text(directory, &text)?))
     }
 
     /// What a derivation with known output paths counts as in the hashes of those that use it.
@@ -74,29 +87,23 @@ impl Derivation {
         directory: &StoreDir,
         inputs: &BTreeMap<StorePath, Modulo>,
     ) -> Result<Modulo, DerivationError> {
-        self.modulo_with(directory, |path| inputs.get(path))
-    }
-
-    fn modulo_with<'a>(
-        &self,
-        directory: &StoreDir,
-        inputs: impl Fn(&StorePath) -> Option<&'a Modulo>,
-    ) -> Result<Modulo, DerivationError> {
-        if let (Some(fixed), Some(output)) = (self.fixed(), self.outputs.values().next()) {
-            let text = format!(
-                "fixed:out:{}:{}:{}",
-                fixed.algorithm_text(),
-                fixed.digest.to_base16(),
-                directory.join(&output.path)
-            );
-            return Ok(self.counted(text.as_bytes()));
+        if let Some(fixed) = self.fixed() {
+            return Ok(self.fixed_modulo(directory, fixed));
         }
-        let hashes = self.input_hashes(inputs)?;
-        Ok(self.counted(&self.write(directory, false, &Inputs::Hashes(&hashes))))
+        let hashed = self.hashed_inputs(|path| inputs.get(path))?;
+        let outputs = outputs_text(directory, &self.outputs, false);
+        Ok(self.counted(&sections(&outputs, &hashed, &self.tail(directory), Some(self))))
     }
 
-    fn counted(&self, text: &[u8]) -> Modulo {
-        Modulo { hash: Digest::sha256(text).to_base16(), outputs: self.outputs.keys().cloned().collect() }
+    fn fixed_modulo(&self, directory: &StoreDir, fixed: &FixedHash) -> Modulo {
+        let path =
+            self.outputs.values().next().map(|output| directory.join(&output.path)).unwrap_or_default();
+        let text = format!("fixed:out:{}:{}:{path}", fixed.algorithm_text(), fixed.digest.to_base16());
+        self.counted(&Digest::sha256(text.as_bytes()))
+    }
+
+    fn counted(&self, hash: &Digest) -> Modulo {
+        Modulo { hash: hash.to_base16(), outputs: self.outputs.keys().cloned().collect() }
     }
 
     fn set_output(&mut self, directory: &StoreDir, output: &OutputName, path: StorePath) {
@@ -106,27 +113,36 @@ impl Derivation {
         }
     }
 
-    /// The inputs by their hashes; two inputs with one hash are one.
-    fn input_hashes<'a>(
+    /// The list of inputs by their hashes; two inputs with one hash are one.
+    fn hashed_inputs<'a>(
         &self,
         inputs: impl Fn(&StorePath) -> Option<&'a Modulo>,
-    ) -> Result<BTreeMap<String, BTreeSet<OutputName>>, DerivationError> {
-        let mut hashes: BTreeMap<String, BTreeSet<OutputName>> = BTreeMap::new();
+    ) -> Result<Vec<u8>, DerivationError> {
+        let mut hashes: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (path, outputs) in &self.input_drvs {
             let unknown =
                 || DerivationError::UnknownInput { name: self.name.to_string(), input: path.clone() };
             let modulo = inputs(path).ok_or_else(unknown)?;
-            if let Some(output) = outputs.difference(&modulo.outputs).next() {
+            if let Some(output) = outputs.iter().find(|output| !modulo.outputs.contains(output)) {
                 return Err(DerivationError::UnknownInputOutput {
                     name: self.name.to_string(),
                     input: path.clone(),
                     output: output.to_string(),
                 });
             }
-            hashes.entry(modulo.hash.clone()).or_default().extend(outputs.iter().cloned());
+            hashes.entry(&modulo.hash).or_default().extend(outputs.iter().map(OutputName::as_str));
         }
-        Ok(hashes)
+        Ok(hashed_inputs_text(&hashes))
     }
+}
+
+/// The digest of a text in sections.
+fn sections(outputs: &[u8], inputs: &[u8], tail: &Tail, values: Option<&Derivation>) -> Digest {
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(outputs);
+    hasher.update(inputs);
+    tail.each(values, |part| hasher.update(part));
+    hasher.finish()
 }
 
 #[cfg(test)]
@@ -135,7 +151,7 @@ pub(super) mod tests {
 
     /// The hash of an imaginary input with outputs `lib` and `out`.
     pub(crate) fn two_outputs() -> Modulo {
-        let outputs = ["lib", "out"].map(|name| OutputName::new(name).unwrap()).into();
+        let outputs = ["lib", "out"].map(|name| OutputName::new(name).unwrap()).to_vec();
         Modulo { hash: Digest::sha256(b"input").to_base16(), outputs }
     }
 
@@ -151,7 +167,7 @@ pub(super) mod tests {
         let path = drv.input_drvs.keys().next().unwrap().clone();
         let error = drv.fill_outputs(&StoreDir::CANONICAL, &BTreeMap::new()).unwrap_err();
         assert!(matches!(error, DerivationError::UnknownInput { input, .. } if input == path));
-        let only_out = Modulo { outputs: [OutputName::out()].into(), ..two_outputs() };
+        let only_out = Modulo { outputs: vec![OutputName::out()], ..two_outputs() };
         let error = drv.fill_outputs(&StoreDir::CANONICAL, &[(path, only_out)].into()).unwrap_err();
         assert!(matches!(error, DerivationError::UnknownInputOutput { output, .. } if output == "lib"));
     }

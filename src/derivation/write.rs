@@ -8,20 +8,16 @@
 //! ```
 //!
 //! Every item is a string in double quotes with `\" \\ \n \r \t` escaped and all other bytes as they are. For the hash
-//! modulo, output paths are left empty (masked) and input paths give way to the inputs' own hashes.
+//! modulo, output paths are left empty (masked) and input paths give way to the inputs' own hashes. Hashing a derivation
+//! needs three such texts that differ in little, so the text is made in sections: outputs, inputs, and a [`Tail`] that is
+//! escaped once, with holes where the outputs' paths go.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Derivation, OutputName};
-use crate::store_path::{StoreDir, StorePath};
+use bstr::BStr;
 
-/// How the inputs are written.
-pub(super) enum Inputs<'a> {
-    /// As the paths of their derivations.
-    Paths,
-    /// As their hashes modulo, base 16.
-    Hashes(&'a BTreeMap<String, BTreeSet<OutputName>>),
-}
+use super::{Derivation, Output, OutputName};
+use crate::store_path::{StoreDir, StorePath};
 
 impl Derivation {
     /// The derivation's text in the canonical store.
@@ -31,55 +27,18 @@ impl Derivation {
 
     /// The derivation's text in any store directory. What stands in `args` and `env` is written as it is.
     pub fn to_aterm_in(&self, directory: &StoreDir) -> Vec<u8> {
-        self.write(directory, false, &Inputs::Paths)
+        let mut text = outputs_text(directory, &self.outputs, false);
+        text.extend_from_slice(&inputs_text(directory, &self.input_drvs));
+        self.tail(directory).each(Some(self), |part| text.extend_from_slice(part));
+        text
     }
 
-    /// The text, with the outputs' paths masked or not and the inputs as asked.
-    pub(super) fn write(&self, directory: &StoreDir, masked: bool, inputs: &Inputs<'_>) -> Vec<u8> {
+    /// Everything behind the inputs.
+    pub(super) fn tail(&self, directory: &StoreDir) -> Tail {
         let env_size: usize = self.env.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
         let args_size: usize = self.args.iter().map(|arg| arg.len() + 4).sum();
-        let mut writer = Writer {
-            text: Vec::with_capacity(env_size + args_size + 512 + 160 * self.input_drvs.len()),
-            directory,
-        };
-        writer.raw("Derive(");
-        writer.list(&self.outputs, |writer, (name, output)| {
-            writer.raw("(");
-            writer.string(name.as_str().as_bytes());
-            writer.raw(",");
-            if masked {
-                writer.raw("\"\"");
-            } else {
-                writer.path(&output.path);
-            }
-            match &output.fixed {
-                Some(fixed) => {
-                    writer.raw(",\"");
-                    writer.raw(&fixed.algorithm_text());
-                    writer.raw("\",\"");
-                    writer.raw(&fixed.digest.to_base16());
-                    writer.raw("\")");
-                }
-                None => writer.raw(",\"\",\"\")"),
-            }
-        });
-        writer.raw(",");
-        match inputs {
-            Inputs::Paths => writer.list(&self.input_drvs, |writer, (path, outputs)| {
-                writer.raw("(");
-                writer.path(path);
-                writer.raw(",");
-                writer.list(outputs, |writer, output| writer.string(output.as_str().as_bytes()));
-                writer.raw(")");
-            }),
-            Inputs::Hashes(hashes) => writer.list(*hashes, |writer, (hash, outputs)| {
-                writer.raw("(\"");
-                writer.raw(hash);
-                writer.raw("\",");
-                writer.list(outputs, |writer, output| writer.string(output.as_str().as_bytes()));
-                writer.raw(")");
-            }),
-        }
+        let mut writer = Writer::with_capacity(directory, env_size + args_size + env_size / 8 + 256);
+        let mut holes = Vec::new();
         writer.raw(",");
         writer.list(&self.input_srcs, |writer, path: &StorePath| writer.path(path));
         writer.raw(",");
@@ -93,13 +52,104 @@ impl Derivation {
             writer.raw("(");
             writer.string(name);
             writer.raw(",");
-            let is_output = || std::str::from_utf8(name).is_ok_and(|name| self.outputs.contains_key(name));
-            writer.string(if masked && is_output() { b"" } else { value });
+            let output = std::str::from_utf8(name).ok().and_then(|name| self.outputs.get_key_value(name));
+            match output {
+                Some((output, _)) => holes.push((writer.text.len(), output.clone())),
+                None => writer.string(value),
+            }
             writer.raw(")");
         });
         writer.raw(")");
-        writer.text
+        Tail { text: writer.text, holes }
     }
+}
+
+/// The end of a derivation's text, without the outputs' paths.
+pub(super) struct Tail {
+    text: Vec<u8>,
+    /// Where which output's path is missing.
+    holes: Vec<(usize, OutputName)>,
+}
+
+impl Tail {
+    /// Gives the parts in order: with the values that the environment has for the outputs, or with empty ones.
+    pub(super) fn each(&self, values: Option<&Derivation>, mut part: impl FnMut(&[u8])) {
+        let mut start = 0;
+        for (end, output) in &self.holes {
+            part(self.text.get(start..*end).unwrap_or_default());
+            match values.and_then(|drv| drv.env.get(BStr::new(output.as_str()))) {
+                Some(value) => {
+                    let mut writer = Writer::with_capacity(&StoreDir::CANONICAL, value.len() + 8);
+                    writer.string(value);
+                    part(&writer.text);
+                }
+                None => part(b"\"\""),
+            }
+            start = *end;
+        }
+        part(self.text.get(start..).unwrap_or_default());
+    }
+}
+
+/// The beginning of a derivation's text, up to the comma behind the outputs.
+pub(super) fn outputs_text(
+    directory: &StoreDir,
+    outputs: &BTreeMap<OutputName, Output>,
+    masked: bool,
+) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(directory, 256 * outputs.len());
+    writer.raw("Derive(");
+    writer.list(outputs, |writer, (name, output)| {
+        writer.raw("(");
+        writer.string(name.as_str().as_bytes());
+        writer.raw(",");
+        if masked {
+            writer.raw("\"\"");
+        } else {
+            writer.path(&output.path);
+        }
+        match &output.fixed {
+            Some(fixed) => {
+                writer.raw(",\"");
+                writer.raw(&fixed.algorithm_text());
+                writer.raw("\",\"");
+                writer.raw(&fixed.digest.to_base16());
+                writer.raw("\")");
+            }
+            None => writer.raw(",\"\",\"\")"),
+        }
+    });
+    writer.raw(",");
+    writer.text
+}
+
+/// The list of inputs, by their derivations' paths.
+pub(super) fn inputs_text(
+    directory: &StoreDir,
+    inputs: &BTreeMap<StorePath, BTreeSet<OutputName>>,
+) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(directory, 200 * inputs.len() + 2);
+    writer.list(inputs, |writer, (path, outputs)| {
+        writer.raw("(");
+        writer.path(path);
+        writer.raw(",");
+        writer.list(outputs, |writer, output| writer.string(output.as_str().as_bytes()));
+        writer.raw(")");
+    });
+    writer.text
+}
+
+/// The list of inputs, by their hashes in base 16; sorted, each once.
+pub(super) fn hashed_inputs_text(inputs: &BTreeMap<&str, BTreeSet<&str>>) -> Vec<u8> {
+    let mut writer = Writer::with_capacity(&StoreDir::CANONICAL, 100 * inputs.len() + 2);
+    writer.list(inputs, |writer, (hash, outputs)| {
+        writer.raw("(\"");
+        writer.raw(hash);
+        writer.raw("\",");
+        writer.list(outputs, |writer, output| writer.string(output.as_bytes()));
+        writer.raw(")");
+    });
+    writer.text
 }
 
 struct Writer<'a> {
@@ -107,7 +157,11 @@ struct Writer<'a> {
     directory: &'a StoreDir,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn with_capacity(directory: &'a StoreDir, capacity: usize) -> Self {
+        Self { text: Vec::with_capacity(capacity), directory }
+    }
+
     fn raw(&mut self, text: &str) {
         self.text.extend_from_slice(text.as_bytes());
     }
@@ -120,7 +174,7 @@ impl Writer<'_> {
         self.raw("\"");
     }
 
-    fn list<I: IntoIterator>(&mut self, items: I, each: impl Fn(&mut Self, I::Item)) {
+    fn list<I: IntoIterator>(&mut self, items: I, mut each: impl FnMut(&mut Self, I::Item)) {
         self.raw("[");
         for (index, item) in items.into_iter().enumerate() {
             if index > 0 {

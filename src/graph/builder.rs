@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::prelude::*;
 
 use super::{GraphError, HashedGraph, NodeId, Outputs, Piece, Template, cycle, hashing};
 use crate::{
@@ -104,40 +105,43 @@ pub(super) fn id_of(index: NodeIndex) -> NodeId {
 
 /// Checks every template against those that it refers to and adds the edges, one for each pair.
 fn connect(graph: &mut DiGraph<Template, ()>) -> Result<(), GraphError> {
-    let mut edges = Vec::new();
-    let mut inputs = Vec::new();
-    for index in graph.node_indices() {
-        let template = graph.node_weight(index).expect("an index of this graph");
-        check(template)?;
-        inputs.clear();
-        for piece in template.pieces() {
-            let (input, input_template, output) = match piece {
-                Piece::Output(id, output) => {
-                    let input = NodeIndex::new(id.index());
-                    let found = graph.node_weight(input);
-                    let missing = || GraphError::Undefined { name: format!("node {}", id.index()).into() };
-                    (Some(input), found.ok_or_else(missing)?, output)
-                }
-                Piece::OwnOutput(output) => (None, template, output),
-                Piece::Literal(_) | Piece::Source(_) => continue,
-            };
-            if !input_template.has_output(output) {
-                return Err(GraphError::NoSuchOutput {
-                    user: Arc::clone(&template.name),
-                    input: Arc::clone(&input_template.name),
-                    output: output.clone(),
-                });
-            }
-            inputs.extend(input);
+    let templates: Vec<&Template> = graph.node_weights().collect();
+    // Of several errors the first counts, so results are gathered before they are looked at.
+    let inputs: Vec<Result<Vec<NodeIndex>, GraphError>> =
+        templates.par_iter().with_min_len(64).map(|template| inputs_of(template, &templates)).collect();
+    for (user, inputs) in inputs.into_iter().enumerate() {
+        for input in inputs? {
+            graph.add_edge(NodeIndex::new(user), input, ());
         }
-        inputs.sort_unstable();
-        inputs.dedup();
-        edges.extend(inputs.iter().map(|input| (index, *input)));
-    }
-    for (from, to) in edges {
-        graph.add_edge(from, to, ());
     }
     Ok(())
+}
+
+/// What a template refers to, each once; checks that the outputs are there.
+fn inputs_of(template: &Template, templates: &[&Template]) -> Result<Vec<NodeIndex>, GraphError> {
+    check(template)?;
+    let mut inputs = Vec::new();
+    for piece in template.pieces() {
+        let (input, output) = match piece {
+            Piece::Output(id, output) => {
+                let missing = || GraphError::Undefined { name: format!("node {}", id.index()).into() };
+                inputs.push(NodeIndex::new(id.index()));
+                (*templates.get(id.index()).ok_or_else(missing)?, output)
+            }
+            Piece::OwnOutput(output) => (template, output),
+            Piece::Literal(_) | Piece::Source(_) => continue,
+        };
+        if !input.has_output(output) {
+            return Err(GraphError::NoSuchOutput {
+                user: Arc::clone(&template.name),
+                input: Arc::clone(&input.name),
+                output: output.clone(),
+            });
+        }
+    }
+    inputs.sort_unstable();
+    inputs.dedup();
+    Ok(inputs)
 }
 
 /// Checks a template by itself: its outputs and its environment's names.

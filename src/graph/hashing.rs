@@ -26,24 +26,34 @@ pub(super) fn hash(
     graph: DiGraph<Template, ()>,
     levels: &[Vec<NodeIndex>],
 ) -> Result<HashedGraph, GraphError> {
+    let shape = graph.map(|_, _| (), |_, ()| ());
+    let mut templates: Vec<Option<Template>> =
+        graph.into_nodes_edges().0.into_iter().map(|node| Some(node.weight)).collect();
     let mut done: Vec<Option<Done>> = Vec::new();
-    done.resize_with(graph.node_count(), || None);
+    done.resize_with(templates.len(), || None);
     for level in levels {
-        let one = |index: &NodeIndex| {
-            let template = graph.node_weight(*index).expect("an index of this graph");
-            node(directory, template, &done).map(|made| (index.index(), made))
+        let mut take = |index: &NodeIndex| {
+            let template = templates.get_mut(index.index()).and_then(Option::take);
+            (index.index(), template.expect("each node is in one level"))
         };
-        let made: Result<Vec<_>, GraphError> = if level.len() < PARALLEL_FROM {
-            level.iter().map(one).collect()
+        // Moved out, so that freeing the templates is done in parallel too.
+        let level: Vec<(usize, Template)> = level.iter().map(&mut take).collect();
+        let one = |(index, template): (usize, Template)| {
+            node(directory, &template, &done).map(|made| (index, made))
+        };
+        // Of several errors the first counts, so results are gathered before they are looked at.
+        let made: Vec<Result<_, GraphError>> = if level.len() < PARALLEL_FROM {
+            level.into_iter().map(one).collect()
         } else {
-            level.par_iter().with_min_len(PARALLEL_FROM / 2).map(one).collect()
+            level.into_par_iter().with_min_len(PARALLEL_FROM / 2).map(one).collect()
         };
-        for (index, node) in made? {
+        for one in made {
+            let (index, node) = one?;
             *done.get_mut(index).expect("one place for each node") = Some(node);
         }
     }
     let nodes = done.into_iter().map(|one| one.expect("the levels hold every node").node).collect();
-    Ok(HashedGraph::new(graph.map_owned(|_, _| (), |_, ()| ()), nodes))
+    Ok(HashedGraph::new(shape, nodes))
 }
 
 /// The derivation of one template, whose inputs are done.
@@ -80,12 +90,11 @@ fn node(directory: &StoreDir, template: &Template, done: &[Option<Done>]) -> Res
         args,
         env,
     };
-    let modulo = derivation.fill_outputs_with(directory, |path| {
+    let (modulo, path) = derivation.complete(directory, |path| {
         let at = by_path.binary_search_by_key(&path, |(known, _)| *known).ok()?;
         by_path.get(at).map(|(_, modulo)| *modulo)
     })?;
     derivation.validate_in(directory)?;
-    let path = derivation.path_in(directory)?;
     Ok(Done { node: HashedNode { path, derivation: derivation.into() }, modulo })
 }
 

@@ -44,6 +44,16 @@ pub fn text_path(
     contents: &Digest,
     references: &BTreeSet<StorePath>,
 ) -> Result<StorePath, StorePathError> {
+    text_path_of_sorted(directory, name, contents, references)
+}
+
+/// Like [`text_path`], for references that are sorted already.
+pub(crate) fn text_path_of_sorted<'a>(
+    directory: &StoreDir,
+    name: &str,
+    contents: &Digest,
+    references: impl IntoIterator<Item = &'a StorePath>,
+) -> Result<StorePath, StorePathError> {
     make(directory, &typed("text", directory, references), contents, name)
 }
 
@@ -86,7 +96,11 @@ pub fn output_path(
     }
 }
 
-fn typed(kind: &str, directory: &StoreDir, references: &BTreeSet<StorePath>) -> String {
+fn typed<'a>(
+    kind: &str,
+    directory: &StoreDir,
+    references: impl IntoIterator<Item = &'a StorePath>,
+) -> String {
     let mut text = kind.to_owned();
     for reference in references {
         text.push(':');

@@ -11,6 +11,7 @@ mod fingerprint;
 
 use std::{fmt, sync::Arc};
 
+pub(crate) use fingerprint::text_path_of_sorted;
 pub use fingerprint::{ContentMethod, fixed_output_path, output_path, source_path, text_path};
 
 use crate::hash::is_base32;
