@@ -7,6 +7,7 @@
 //!
 //! Invariant: all containers are ordered, so a derivation has one text.
 
+mod bytes;
 mod error;
 mod modulo;
 mod output_name;
@@ -19,8 +20,9 @@ use std::{
     sync::Arc,
 };
 
-use bstr::{BStr, BString};
+use bstr::BStr;
 
+pub use bytes::Bytes;
 pub use error::DerivationError;
 pub use modulo::{Modulo, placeholder};
 pub use output_name::OutputName;
@@ -67,24 +69,24 @@ pub struct Derivation {
     /// The inputs that are no derivation's output.
     pub input_srcs: BTreeSet<StorePath>,
     /// The platform it is built on, such as `x86_64-linux`.
-    pub system: BString,
+    pub system: Bytes,
     /// The program, or `builtin:NAME`.
-    pub builder: BString,
+    pub builder: Bytes,
     /// The program's arguments.
-    pub args: Vec<BString>,
+    pub args: Vec<Bytes>,
     /// The environment; holds each output's path under the output's name.
-    pub env: BTreeMap<BString, BString>,
+    pub env: BTreeMap<Bytes, Bytes>,
 }
 
 impl Derivation {
     /// A value of the environment.
     pub fn env(&self, name: &str) -> Option<&BStr> {
-        self.env.get(BStr::new(name)).map(|value| BStr::new(value.as_slice()))
+        self.env.get(name.as_bytes()).map(|value| &**value)
     }
 
     /// A value of the environment that is text.
     pub fn env_str(&self, name: &str) -> Option<&str> {
-        self.env(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.env.get(name.as_bytes()).and_then(Bytes::as_utf8)
     }
 
     /// The promise of the only output, for a fixed-output derivation.
@@ -139,7 +141,7 @@ pub(crate) mod tests {
             builder: "builtin:hpcl-1".into(),
             args: vec!["-c".into(), "say \"hi\"\n\t\\".into()],
             env: [
-                ("ä".into(), BString::from(&b"\xff\0\r"[..])),
+                ("ä".into(), Bytes::from(&b"\xff\0\r"[..])),
                 ("out".into(), path("sample").canonical().into()),
             ]
             .into(),

@@ -5,9 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::BString;
-
-use super::{Derivation, DerivationError, FixedHash, Output, OutputName};
+use super::{Bytes, Derivation, DerivationError, FixedHash, Output, OutputName};
 use crate::{
     hash::{Algorithm, Digest},
     store_path::{ContentMethod, StoreDir, StorePath},
@@ -116,7 +114,8 @@ impl Parser<'_> {
     }
 
     fn utf8(&mut self) -> Result<String, DerivationError> {
-        String::from_utf8(self.string()?.into()).map_err(|_| self.syntax("text in UTF-8"))
+        let bytes = self.string()?;
+        bytes.as_utf8().map(str::to_owned).ok_or_else(|| self.syntax("text in UTF-8"))
     }
 
     fn sorted<K: Ord + std::fmt::Display, V>(
@@ -159,7 +158,7 @@ impl Parser<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<BString, DerivationError> {
+    fn string(&mut self) -> Result<Bytes, DerivationError> {
         self.expect(b"\"", "a string")?;
         let mut bytes = Vec::new();
         loop {

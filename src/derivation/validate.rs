@@ -1,7 +1,5 @@
 //! What must hold of a derivation beside its syntax.
 
-use bstr::BStr;
-
 use super::{Derivation, DerivationError};
 use crate::store_path::{StoreDir, StorePath, check_name, fixed_output_path};
 
@@ -34,11 +32,7 @@ impl Derivation {
         }
         for (output, entry) in &self.outputs {
             let path = directory.join(&entry.path);
-            if self
-                .env
-                .get(BStr::new(output.as_str()))
-                .is_none_or(|value| value.as_slice() != path.as_bytes())
-            {
+            if self.env.get(output.as_str().as_bytes()).is_none_or(|value| *value != *path) {
                 return Err(DerivationError::OutputEnv { name: name(), output: output.to_string() });
             }
         }
@@ -76,7 +70,10 @@ mod tests {
         let other = super::super::tests::sample().input_srcs.first().unwrap().clone();
         assert!(matches!(broken(|drv| drv.name = "a/b".into()), DerivationError::Name { .. }));
         assert!(matches!(broken(|drv| drv.outputs.clear()), DerivationError::NoOutputs { .. }));
-        assert!(matches!(broken(|drv| drv.builder.clear()), DerivationError::Empty { what: "builder", .. }));
+        assert!(matches!(
+            broken(|drv| drv.builder = "".into()),
+            DerivationError::Empty { what: "builder", .. }
+        ));
         assert!(matches!(broken(|drv| drv.env.clear()), DerivationError::OutputEnv { .. }));
         assert!(matches!(
             broken(|drv| drv.outputs.get_mut("out").unwrap().fixed = fixed),

@@ -14,8 +14,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bstr::BStr;
-
 use super::{Derivation, Output, OutputName};
 use crate::store_path::{StoreDir, StorePath};
 
@@ -52,7 +50,7 @@ impl Derivation {
             writer.raw("(");
             writer.string(name);
             writer.raw(",");
-            let output = std::str::from_utf8(name).ok().and_then(|name| self.outputs.get_key_value(name));
+            let output = name.as_utf8().and_then(|name| self.outputs.get_key_value(name));
             match output {
                 Some((output, _)) => holes.push((writer.text.len(), output.clone())),
                 None => writer.string(value),
@@ -77,7 +75,7 @@ impl Tail {
         let mut start = 0;
         for (end, output) in &self.holes {
             part(self.text.get(start..*end).unwrap_or_default());
-            match values.and_then(|drv| drv.env.get(BStr::new(output.as_str()))) {
+            match values.and_then(|drv| drv.env.get(output.as_str().as_bytes())) {
                 Some(value) => {
                     let mut writer = Writer::with_capacity(&StoreDir::CANONICAL, value.len() + 8);
                     writer.string(value);

@@ -144,7 +144,7 @@ fn inputs_of(template: &Template, templates: &[&Template]) -> Result<Vec<NodeInd
     Ok(inputs)
 }
 
-/// Checks a template by itself: its outputs and its environment's names.
+/// Checks a template's outputs by themselves.
 fn check(template: &Template) -> Result<(), GraphError> {
     let out = [OutputName::out()];
     let outputs = match &template.outputs {
@@ -160,14 +160,7 @@ fn check(template: &Template) -> Result<(), GraphError> {
         let output = output.to_owned();
         return Err(DerivationError::DuplicateOutput { name: template.name.to_string(), output }.into());
     }
-    let mut variables: Vec<&str> = template.env.iter().map(|(name, _)| name.as_ref()).chain(sorted).collect();
-    variables.sort_unstable();
-    match first_duplicate(&variables) {
-        Some(variable) => {
-            Err(GraphError::DuplicateVariable { name: Arc::clone(&template.name), variable: variable.into() })
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn first_duplicate<'a>(sorted: &[&'a str]) -> Option<&'a str> {

@@ -1,14 +1,16 @@
 //! From templates to derivations, one level after the other, the nodes of a level in parallel.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use bstr::BString;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 
 use super::{GraphError, HashedGraph, HashedNode, NodeId, Outputs, Piece, Template, Text};
 use crate::{
-    derivation::{Derivation, Modulo, Output, OutputName, placeholder},
+    derivation::{Bytes, Derivation, DerivationError, Modulo, Output, OutputName, placeholder},
     store_path::{StoreDir, StorePath},
 };
 
@@ -38,9 +40,8 @@ pub(super) fn hash(
         };
         // Moved out, so that freeing the templates is done in parallel too.
         let level: Vec<(usize, Template)> = level.iter().map(&mut take).collect();
-        let one = |(index, template): (usize, Template)| {
-            node(directory, &template, &done).map(|made| (index, made))
-        };
+        let one =
+            |(index, template): (usize, Template)| node(directory, template, &done).map(|made| (index, made));
         // Of several errors the first counts, so results are gathered before they are looked at.
         let made: Vec<Result<_, GraphError>> = if level.len() < PARALLEL_FROM {
             level.into_iter().map(one).collect()
@@ -56,39 +57,40 @@ pub(super) fn hash(
     Ok(HashedGraph::new(shape, nodes))
 }
 
-/// The derivation of one template, whose inputs are done.
-fn node(directory: &StoreDir, template: &Template, done: &[Option<Done>]) -> Result<Done, GraphError> {
+/// The derivation of one template, whose inputs are done. Texts without references go over without a copy.
+fn node(directory: &StoreDir, template: Template, done: &[Option<Done>]) -> Result<Done, GraphError> {
     let mut inputs =
         Inputs { directory, done, drvs: BTreeMap::new(), by_path: Vec::new(), srcs: BTreeSet::new() };
-    let builder = inputs.render(&template.builder);
-    let args = template.args.iter().map(|arg| inputs.render(arg)).collect();
-    let env =
-        template.env.iter().map(|(name, text)| (BString::from(name.as_ref()), inputs.render(text))).collect();
-    let mut ignored = BString::default();
-    for piece in &template.extra_inputs {
-        inputs.piece(piece, &mut ignored);
+    let builder = inputs.render(template.builder);
+    let args = template.args.into_iter().map(|arg| inputs.render(arg)).collect();
+    let mut env: Vec<(Bytes, Bytes)> = Vec::with_capacity(template.env.len());
+    for (name, text) in template.env {
+        env.push((name.into(), inputs.render(text)));
     }
+    for piece in template.extra_inputs {
+        inputs.piece(piece, &mut Vec::new());
+    }
+    let name = template.name;
     // A path that stands where the real one is computed; any valid one will do.
-    let unknown = StorePath::from_parts(&[0; 20], &template.name).map_err(|source| {
-        crate::derivation::DerivationError::Name { name: template.name.to_string(), source }
-    })?;
-    let outputs = match &template.outputs {
+    let unknown = StorePath::from_parts(&[0; 20], &name)
+        .map_err(|source| DerivationError::Name { name: name.to_string(), source })?;
+    let outputs = match template.outputs {
         Outputs::Named(names) => {
-            names.iter().map(|name| (name.clone(), Output { path: unknown.clone(), fixed: None })).collect()
+            names.into_iter().map(|name| (name, Output { path: unknown.clone(), fixed: None })).collect()
         }
-        Outputs::Fixed(fixed) => [(OutputName::out(), Output { path: unknown, fixed: Some(*fixed) })].into(),
+        Outputs::Fixed(fixed) => [(OutputName::out(), Output { path: unknown, fixed: Some(fixed) })].into(),
     };
     let Inputs { drvs, mut by_path, srcs, .. } = inputs;
     by_path.sort_unstable_by_key(|(path, _)| *path);
     let mut derivation = Derivation {
-        name: template.name.clone(),
+        env: environment(&name, env, &outputs)?,
+        name,
         outputs,
         input_drvs: drvs,
         input_srcs: srcs,
-        system: template.system.as_ref().into(),
+        system: template.system.into(),
         builder,
         args,
-        env,
     };
     let (modulo, path) = derivation.complete(directory, |path| {
         let at = by_path.binary_search_by_key(&path, |(known, _)| *known).ok()?;
@@ -96,6 +98,25 @@ fn node(directory: &StoreDir, template: &Template, done: &[Option<Done>]) -> Res
     })?;
     derivation.validate_in(directory)?;
     Ok(Done { node: HashedNode { path, derivation: derivation.into() }, modulo })
+}
+
+/// The environment in order; no name may stand twice or be an output's.
+fn environment(
+    name: &Arc<str>,
+    mut env: Vec<(Bytes, Bytes)>,
+    outputs: &BTreeMap<OutputName, Output>,
+) -> Result<BTreeMap<Bytes, Bytes>, GraphError> {
+    env.sort_by(|one, other| one.0.cmp(&other.0));
+    let twice = env.windows(2).find_map(|pair| match pair {
+        [one, other] if one.0 == other.0 => one.0.as_utf8().map(Arc::from),
+        _ => None,
+    });
+    let env: BTreeMap<Bytes, Bytes> = env.into_iter().collect();
+    let output = || outputs.keys().find(|output| env.contains_key(output.as_str().as_bytes()));
+    match twice.or_else(|| output().map(|output| output.as_str().into())) {
+        Some(variable) => Err(GraphError::DuplicateVariable { name: Arc::clone(name), variable }),
+        None => Ok(env),
+    }
 }
 
 /// The inputs of one node, gathered while its texts are written out.
@@ -107,38 +128,40 @@ struct Inputs<'a> {
     srcs: BTreeSet<StorePath>,
 }
 
-impl Inputs<'_> {
-    fn render(&mut self, text: &Text) -> BString {
-        let mut to = BString::default();
-        for piece in text.pieces() {
-            self.piece(piece, &mut to);
+impl<'a> Inputs<'a> {
+    fn render(&mut self, text: Text) -> Bytes {
+        let mut pieces = text.into_pieces().into_iter();
+        match (pieces.next(), pieces.len()) {
+            (None, _) => Bytes::default(),
+            (Some(Piece::Literal(text)), 0) => text.into(),
+            (Some(first), _) => {
+                let mut to = Vec::with_capacity(128 * (1 + pieces.len()));
+                self.piece(first, &mut to);
+                pieces.for_each(|piece| self.piece(piece, &mut to));
+                to.into()
+            }
         }
-        to
     }
 
-    fn piece(&mut self, piece: &Piece, to: &mut BString) {
+    fn piece(&mut self, piece: Piece, to: &mut Vec<u8>) {
         match piece {
             Piece::Literal(text) => to.extend_from_slice(text.as_bytes()),
             Piece::OwnOutput(name) => to.extend_from_slice(placeholder(name.as_str()).as_bytes()),
             Piece::Source(path) => {
-                self.path(path, to);
-                if !self.srcs.contains(path) {
-                    self.srcs.insert(path.clone());
-                }
+                self.path(&path, to);
+                self.srcs.insert(path);
             }
             Piece::Output(id, name) => {
-                let input = self.input(*id);
+                let input = self.input(id);
                 let output =
-                    input.node.derivation.outputs.get(name).expect("checked when the edges were added");
+                    input.node.derivation.outputs.get(&name).expect("checked when the edges were added");
                 self.path(&output.path, to);
                 match self.drvs.get_mut(&input.node.path) {
                     Some(outputs) => {
-                        if !outputs.contains(name) {
-                            outputs.insert(name.clone());
-                        }
+                        outputs.insert(name);
                     }
                     None => {
-                        self.drvs.insert(input.node.path.clone(), [name.clone()].into());
+                        self.drvs.insert(input.node.path.clone(), [name].into());
                         self.by_path.push((&input.node.path, &input.modulo));
                     }
                 }
@@ -146,14 +169,12 @@ impl Inputs<'_> {
         }
     }
 
-    fn path(&self, path: &StorePath, to: &mut BString) {
+    fn path(&self, path: &StorePath, to: &mut Vec<u8>) {
         to.extend_from_slice(self.directory.as_str().as_bytes());
         to.push(b'/');
         to.extend_from_slice(path.as_str().as_bytes());
     }
-}
 
-impl<'a> Inputs<'a> {
     fn input(&self, id: NodeId) -> &'a Done {
         let done: &'a [Option<Done>] = self.done;
         done.get(id.index()).and_then(Option::as_ref).expect("what a node needs is in a lower level")

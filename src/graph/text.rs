@@ -34,6 +34,11 @@ impl Text {
         &self.0
     }
 
+    /// The parts themselves.
+    pub fn into_pieces(self) -> Vec<Piece> {
+        self.0
+    }
+
     /// Adds a part.
     pub fn push(&mut self, piece: Piece) {
         self.0.push(piece);
