@@ -28,7 +28,7 @@ const REST: &str = "(source #f)\n  (build-system trivial-build-system)\n  \
 
 #[test]
 fn syntax_errors_are_all_shown() {
-    insta::assert_snapshot!(refused("(define a (list 1 2)\n(define b \"open)\n"));
+    insta::assert_snapshot!(refused("(define a (list 1 2]\n(define b #\\nope)\n"));
 }
 
 #[test]

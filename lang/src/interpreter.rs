@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    diagnostic::Diagnostic,
+    diagnostic::{Diagnostic, TraceEntry},
     expand::Failure,
     host::{Host, ModuleName},
     module::{Binding, ModuleId, PRELUDE_MODULE, State, TopForm, World},
@@ -156,7 +156,10 @@ impl Interpreter {
                     }
                     last = Value::Unspecified;
                 }
-                TopForm::Expression(datum) => last = unwrap_failure(self.machine.evaluate(id, &datum))?,
+                TopForm::Expression(datum) => {
+                    let value = unwrap_failure(self.machine.evaluate(id, &datum));
+                    last = value.map_err(|errors| called_from(errors, datum.span))?;
+                }
                 TopForm::Pending(_) => {}
             }
         }
@@ -217,4 +220,16 @@ impl Interpreter {
         found.sort_by_key(|info| (info.span.start, info.name.as_str()));
         Ok(found)
     }
+}
+
+/// Adds the top-level expression to the traces that do not show its file: a tail call leaves no frame.
+fn called_from(mut errors: Vec<Diagnostic>, span: Span) -> Vec<Diagnostic> {
+    for error in &mut errors {
+        let shown = |place: Option<Span>| place.is_some_and(|place| place.file == span.file);
+        let primary = error.primary.as_ref().map(|(place, _)| *place);
+        if !shown(primary) && !error.trace.iter().any(|entry| shown(entry.span)) {
+            error.trace.push(TraceEntry { span: Some(span), text: "in this expression".to_owned() });
+        }
+    }
+    errors
 }

@@ -11,7 +11,7 @@ use std::{
 
 use hpcl_lang::{
     diagnostic::Diagnostic, host::ModuleName, interpreter::Interpreter, native::Side, print, render,
-    symbol::Symbol, value::Value,
+    source::SourceMap, span::Span, symbol::Symbol, value::Value,
 };
 
 use super::{EvaluationHost, HostError, SourceContent};
@@ -263,8 +263,11 @@ impl Evaluation {
     }
 
     fn checked(&self, result: Result<Value, Vec<Diagnostic>>) -> Result<Value, EvaluationError> {
-        result.map_err(|diagnostics| EvaluationError::Language {
-            rendered: render::render(&diagnostics, self.interpreter.sources(), self.color),
+        let sources = self.interpreter.sources();
+        result.map_err(|diagnostics| {
+            let shown: Vec<Diagnostic> =
+                diagnostics.into_iter().map(|diagnostic| blame_the_user(diagnostic, sources)).collect();
+            EvaluationError::Language { rendered: render::render(&shown, sources, self.color) }
         })
     }
 }
@@ -272,6 +275,23 @@ impl Evaluation {
 /// Whether an interactive input can be read, be it with errors: all its parentheses and strings are closed.
 pub fn input_is_complete(text: &str) -> bool {
     hpcl_lang::reader::is_complete(text)
+}
+
+/// Moves the place of an error that the library raised to the nearest line that the user wrote, and leaves the
+/// library's own calls out of the trace.
+fn blame_the_user(mut diagnostic: Diagnostic, sources: &SourceMap) -> Diagnostic {
+    let in_library = |span: Span| {
+        sources
+            .get(span.file)
+            .is_some_and(|source| source.name.starts_with("stdlib/") || source.name.starts_with("<prelude>"))
+    };
+    if !diagnostic.primary.as_ref().is_some_and(|(span, _)| in_library(*span)) {
+        return diagnostic;
+    }
+    let own = diagnostic.trace.iter().find_map(|entry| entry.span.filter(|span| !in_library(*span)));
+    diagnostic.primary = own.map(|span| (span, "here".to_owned()));
+    diagnostic.trace.retain(|entry| entry.span.is_some_and(|place| !in_library(place) && Some(place) != own));
+    diagnostic
 }
 
 fn library(name: &str) -> ModuleName {

@@ -1,3 +1,5 @@
+//! Tests of the reader: what is read, what is refused and how, and that printing and reading are inverse.
+
 use proptest::prelude::*;
 
 use super::*;
