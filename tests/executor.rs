@@ -9,130 +9,17 @@
 
 mod support;
 
-use std::{
-    io::{Read, Write},
-    process::{Command, Stdio},
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use std::{io::Read, time::Duration};
 
 use hpcl::{
-    executor::{
-        Action, BuildError, BuildResult, Event, ExecutorError, Observer, Options, Summary, Unobserved,
-        Wanted, read_log, realise,
-    },
-    graph::{GraphBuilder, HashedGraph, NodeId, Piece, Template, Text},
-    store::{GcOptions, LocalStore, StoreConfig, StoreError},
+    executor::{BuildError, BuildResult, ExecutorError, Options, Unobserved, read_log, realise},
+    store::StoreError,
 };
-use support::scenario;
+use support::{Recorder, World, failure, options, sandbox_works, wanted};
 
-/// Serves builds when this program is started as `PROGRAM __build`; as a test it does nothing.
 #[test]
 fn __build() {
-    if std::env::args().nth(1).as_deref() == Some("__build") {
-        // The harness would swallow the messages of panics.
-        std::panic::set_hook(Box::new(|panic| {
-            let _ = writeln!(std::io::stderr(), "{panic}");
-        }));
-        hpcl::executor::serve(scenario::run).unwrap();
-    }
-}
-
-fn sandbox_works() -> bool {
-    let Err(missing) = hpcl::sandbox::available() else { return true };
-    eprintln!("SKIPPED: no sandbox here: {missing:?}");
-    assert!(std::env::var_os("HPCL_REQUIRE_SANDBOX").is_none(), "a sandbox is required");
-    false
-}
-
-/// A store in a directory of its own and a graph under construction.
-struct World {
-    directory: tempfile::TempDir,
-    builder: GraphBuilder,
-}
-
-impl World {
-    fn new() -> World {
-        World { directory: tempfile::tempdir().unwrap(), builder: GraphBuilder::new() }
-    }
-
-    /// Adds a derivation that runs a scenario and needs others.
-    fn add(&mut self, name: &str, scenario: &str, needs: &[NodeId]) -> NodeId {
-        let mut template = Template::new(name, "x86_64-linux", "builtin:hpcl-1");
-        template.env.push(("code".into(), scenario.into()));
-        let mut inputs = Text::new();
-        for need in needs {
-            inputs.push(Piece::Output(*need, hpcl::derivation::OutputName::out()));
-            inputs.push_str(" ");
-        }
-        template.env.push(("inputs".into(), inputs));
-        self.builder.add_node(template)
-    }
-
-    fn finish(self) -> Ready {
-        let store = LocalStore::open(StoreConfig::at(self.directory.path()).unwrap()).unwrap();
-        Ready { graph: self.builder.hash().unwrap(), store, directory: self.directory }
-    }
-}
-
-struct Ready {
-    graph: HashedGraph,
-    store: LocalStore,
-    directory: tempfile::TempDir,
-}
-
-fn options() -> Options {
-    Options { max_jobs: 2, cores: 2, ..Options::new(std::env::current_exe().unwrap()) }
-}
-
-impl Ready {
-    fn realise(&self, ids: &[NodeId]) -> Summary {
-        self.realise_with(ids, &options(), &Unobserved)
-    }
-
-    fn realise_with(&self, ids: &[NodeId], options: &Options, observer: &dyn Observer) -> Summary {
-        realise(&self.graph, &wanted(ids), &self.store, options, observer).unwrap()
-    }
-
-    fn is_valid(&self, id: NodeId) -> bool {
-        self.store.is_valid(self.graph.node(id).output("out").unwrap()).unwrap()
-    }
-
-    fn read(&self, id: NodeId, file: &str) -> String {
-        let path = self.store.local_path(self.graph.node(id).output("out").unwrap()).join(file);
-        std::fs::read_to_string(path).unwrap()
-    }
-
-    /// Nothing may be in the store but valid items, and nothing may be left of the work.
-    fn assert_clean(&self) {
-        let valid: Vec<_> = self.store.items().unwrap().iter().map(|item| item.as_str().to_owned()).collect();
-        let mut there: Vec<_> = std::fs::read_dir(self.store.local_dir())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        there.sort();
-        assert_eq!(there, valid);
-        let report = self.store.verify(true).unwrap();
-        assert!(report.problems.is_empty(), "{:?}", report.problems);
-        for session in std::fs::read_dir(self.store.var_dir().join("tmp")).unwrap() {
-            // directories kept for further builds, empty
-            for file in walkdir::WalkDir::new(session.unwrap().path()).min_depth(3) {
-                panic!("left behind: {file:?}");
-            }
-        }
-    }
-}
-
-fn wanted(ids: &[NodeId]) -> Vec<Wanted> {
-    ids.iter().map(|id| Wanted { id: *id, outputs: [hpcl::derivation::OutputName::out()].into() }).collect()
-}
-
-/// The failure of one derivation.
-fn failure(summary: &Summary, id: NodeId) -> &hpcl::executor::Failed {
-    match &summary.results[&id] {
-        BuildResult::Failed(failed) => failed,
-        other => panic!("{other:?}"),
-    }
+    support::serve_if_asked();
 }
 
 #[test]
@@ -404,25 +291,6 @@ fn a_failed_build_is_kept_when_asked_for() {
     world.assert_clean();
 }
 
-/// Remembers events as text.
-#[derive(Default)]
-struct Recorder(Mutex<Vec<String>>);
-
-impl Observer for Recorder {
-    fn observe(&self, event: Event<'_>) {
-        let text = match event {
-            Event::Planned(plan) => format!("planned {}", plan.build.len()),
-            Event::Started { name, action: Action::Build, .. } => format!("started {name}"),
-            Event::Phase { phase, .. } => format!("phase {phase}"),
-            Event::Line { line, .. } => format!("line {line}"),
-            Event::Finished { name, result, .. } => format!("finished {name} {}", result.is_success()),
-            Event::Waiting { name, .. } => format!("waiting {name}"),
-            other => format!("{other:?}"),
-        };
-        self.0.lock().unwrap().push(text);
-    }
-}
-
 #[test]
 fn events_tell_the_story() {
     if !sandbox_works() {
@@ -447,130 +315,4 @@ fn events_tell_the_story() {
             "finished user false"
         ]
     );
-}
-
-/// A whole process that builds `sleep` and `base`, for tests that end it from outside.
-const CHILD: &str = "HPCL_TEST_CHILD";
-
-/// When started by another test: builds in the store named by the variable, and exits as `hpcl build` would.
-#[test]
-fn child_process() {
-    let Some(directory) = std::env::var_os(CHILD) else { return };
-    let scenario = std::env::var("HPCL_TEST_SCENARIO").unwrap();
-    let mut builder = World::new();
-    let base = builder.add("base", "ok", &[]);
-    let top = builder.add("top", &scenario, &[base]);
-    let graph = builder.builder.hash().unwrap();
-    let store = LocalStore::open(StoreConfig::at(directory.as_ref()).unwrap()).unwrap();
-    let recorder = Recorder::default();
-    let summary = realise(&graph, &wanted(&[top]), &store, &options(), &recorder).unwrap();
-    let waited = recorder.0.lock().unwrap().iter().any(|event| event.starts_with("waiting"));
-    let code = match (summary.interrupted, summary.is_success()) {
-        (true, _) => 130,
-        (false, true) => i32::from(summary.built > 0 && !waited),
-        (false, false) => 4,
-    };
-    // Not by `exit`, which would run the harness's ends.
-    drop(store);
-    std::io::stdout().flush().unwrap();
-    // SAFETY: no preconditions.
-    unsafe { nix::libc::_exit(if code == 1 { 10 } else { code }) };
-}
-
-struct Child {
-    process: std::process::Child,
-    mark: String,
-}
-
-impl Child {
-    fn start(directory: &std::path::Path, scenario: &str) -> Child {
-        let mark = format!("{}-{scenario}", directory.display());
-        let process = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_process", "--test-threads=1", "--nocapture"])
-            .env(CHILD, directory)
-            .env("HPCL_TEST_SCENARIO", scenario)
-            .env("HPCL_TEST_MARK", &mark)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Child { process, mark }
-    }
-
-    /// Processes that were started by this child or below it, itself included.
-    fn family(&self) -> usize {
-        let entry = format!("HPCL_TEST_MARK={}", self.mark);
-        std::fs::read_dir("/proc")
-            .unwrap()
-            .filter_map(|process| std::fs::read(process.ok()?.path().join("environ")).ok())
-            .filter(|environment| environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes()))
-            .count()
-    }
-
-    fn signal(&self, signal: nix::sys::signal::Signal) {
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
-        nix::sys::signal::kill(pid, signal).unwrap();
-    }
-}
-
-/// Waits for something that happens soon.
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(60), "{what} never happened");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-/// Starts a process that sleeps in a build, waits until it does, lets `end` end it, and checks what is left.
-fn ended_by(signal: nix::sys::signal::Signal, code: Option<i32>) {
-    let mut world = World::new();
-    let base = world.add("base", "ok", &[]);
-    let top = world.add("top", "sleep", &[base]);
-    let world = world.finish();
-    let mut child = Child::start(world.directory.path(), "sleep");
-    // the process, its zygote, process 1 of the build, the builder
-    until("the build", || world.is_valid(base) && child.family() >= 4);
-    child.signal(signal);
-    let status = child.process.wait().unwrap();
-    assert_eq!(status.code(), code);
-    until("the end of every process", || child.family() == 0);
-    world.store.gc(GcOptions::default()).unwrap();
-    assert!(!world.is_valid(top));
-    world.assert_clean();
-    let summary = world.realise_with(&[base], &options(), &Unobserved);
-    assert!(summary.is_success());
-    assert!(world.is_valid(base));
-}
-
-#[test]
-fn kill_9_leaves_no_process_and_a_whole_store() {
-    if sandbox_works() {
-        ended_by(nix::sys::signal::Signal::SIGKILL, None);
-    }
-}
-
-#[test]
-fn ctrl_c_ends_in_good_order() {
-    if sandbox_works() {
-        ended_by(nix::sys::signal::Signal::SIGINT, Some(130));
-    }
-}
-
-#[test]
-fn two_processes_build_once() {
-    if !sandbox_works() {
-        return;
-    }
-    let mut world = World::new();
-    let base = world.add("base", "ok", &[]);
-    let top = world.add("top", "slow", &[base]);
-    let world = world.finish();
-    let mut children: Vec<_> = (0..2).map(|_| Child::start(world.directory.path(), "slow")).collect();
-    let mut codes: Vec<_> =
-        children.iter_mut().map(|child| child.process.wait().unwrap().code().unwrap()).collect();
-    codes.sort_unstable();
-    // 10: built it all; 0: waited, or came when all was there
-    assert!(codes == [0, 10] || codes == [0, 0], "{codes:?}");
-    assert_eq!(world.read(top, "count").lines().count(), 1);
-    world.assert_clean();
 }

@@ -55,9 +55,30 @@ pub enum ExecutorError {
     },
 }
 
+impl ExecutorError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            ExecutorError::NoSandbox { .. } => Some(
+                "`--no-sandbox` builds without isolation; what is built so is marked, since it may depend on this machine"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// The parts with their reasons, each reason once: what forbids user namespaces forbids all others.
 fn reasons(missing: &[Missing]) -> String {
-    let reasons: Vec<_> = missing.iter().map(|one| format!("no {}: {}", one.part, one.reason)).collect();
-    reasons.join("; ")
+    let mut told: Vec<&str> = Vec::new();
+    let mut text = Vec::new();
+    for Missing { part, reason } in missing {
+        if !told.contains(&reason.as_str()) {
+            told.push(reason);
+            text.push(format!("no {part}: {reason}"));
+        }
+    }
+    text.join("; ")
 }
 
 /// Why one derivation could not be realised.

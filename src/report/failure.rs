@@ -110,7 +110,11 @@ impl From<ExecutorError> for Failure {
             ExecutorError::NoSandbox { .. } => exit_code::UNSUPPORTED,
             _ => exit_code::FAILURE,
         };
-        Failure::new(chain(&error)).code(code)
+        let failure = Failure::new(chain(&error)).code(code);
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 }
 

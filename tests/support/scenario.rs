@@ -86,6 +86,13 @@ pub fn run(job: &BuilderJob) -> i32 {
             std::env::set_current_dir(&out).unwrap();
             drop(UnixListener::bind("s").unwrap());
         }
+        "fill the disk" => {
+            directory(&out, inputs);
+            let mut file = fs::File::create(out.join("big")).unwrap();
+            while let Ok(()) = file.write_all(&[1; 1 << 16]) {}
+            say(b"cc: error: No space left on device\n");
+            return 1;
+        }
         "random" => {
             directory(&out, inputs);
             let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
