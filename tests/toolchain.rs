@@ -3,7 +3,7 @@
 //! These tests use the store of the user who runs them (or `HPCL_TEST_STORE`), because the toolchain is 300 MB: they only add
 //! items to it. Without the toolchain there and without a mirror they are skipped by name.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! `hpcl run`: runs a package's program with arguments.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::Path};
 
 use clap::Args;
 
@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// Returns the program's path: the one of that name, or the only one that there is.
-fn choose(profile: &PathBuf, program: &str, named: bool) -> Result<OsString, Failure> {
+fn choose(profile: &Path, program: &str, named: bool) -> Result<OsString, Failure> {
     let bin = profile.join("bin");
     if bin.join(program).exists() {
         return Ok(bin.join(program).into_os_string());

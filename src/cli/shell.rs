@@ -3,7 +3,7 @@
 use std::{
     ffi::OsString,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -67,7 +67,7 @@ impl Session<'_> {
     /// Builds the profile and becomes the command, which may depend on where the profile is.
     pub fn enter(
         &self,
-        command: impl FnOnce(&PathBuf) -> Result<(OsString, Vec<OsString>), Failure>,
+        command: impl FnOnce(&Path) -> Result<(OsString, Vec<OsString>), Failure>,
     ) -> Outcome {
         let mut evaluation = session::evaluation(&self.packages.recipes)?;
         let entries = evaluation.entries(&self.request)?;

@@ -75,11 +75,11 @@ fn value_of(profile: &Path, path: &SearchPath) -> Option<OsString> {
 
 fn set(environment: &mut Vec<(OsString, OsString)>, path: &SearchPath, mut value: OsString) {
     let old = environment.iter().find(|(name, _)| name.to_str() == Some(path.variable.as_str()));
-    if let (Some((_, old)), Some(separator)) = (old, &path.separator) {
-        if !old.is_empty() {
-            value.push(separator);
-            value.push(old);
-        }
+    if let (Some((_, old)), Some(separator)) = (old, &path.separator)
+        && !old.is_empty()
+    {
+        value.push(separator);
+        value.push(old);
     }
     set_plain(environment, &path.variable, value);
 }
