@@ -240,7 +240,8 @@ fn a_kept_directory_can_be_entered() {
             .output()
             .unwrap()
     };
-    let plain = enter(false, &["/bin/sh", "-c", "read text < work; echo $text; echo $HPCL_BUILD_CORES; exit 7"]);
+    let plain =
+        enter(false, &["/bin/sh", "-c", "read text < work; echo $text; echo $HPCL_BUILD_CORES; exit 7"]);
     assert_eq!(plain.status.code(), Some(7), "{plain:?}");
     assert_eq!(String::from_utf8_lossy(&plain.stdout), "unfinished\n2\n", "{plain:?}");
     if sandbox_works() {
