@@ -103,9 +103,8 @@ impl Ready {
         assert!(report.problems.is_empty(), "{:?}", report.problems);
         for session in std::fs::read_dir(self.store.var_dir().join("tmp")).unwrap() {
             // directories kept for further builds, empty
-            for file in walkdir::WalkDir::new(session.unwrap().path()).min_depth(3) {
-                panic!("left behind: {file:?}");
-            }
+            let left = walkdir::WalkDir::new(session.unwrap().path()).min_depth(3).into_iter().next();
+            assert!(left.is_none(), "left behind: {left:?}");
         }
     }
 }
