@@ -7,6 +7,7 @@
     dead_code,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "helpers of tests; no test file uses all of them"
 )]
 
