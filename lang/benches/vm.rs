@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p hpcl-lang --bench vm`
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "a benchmark")]
+
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
