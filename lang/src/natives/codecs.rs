@@ -21,9 +21,9 @@ pub static TABLE: &[Native] = &[
         |_, a| decoded("base16-string->bytevector", a, base16)),
     row("bytevector->base16-string", 1, Some(1), "The hexadecimal digits of bytes.", ("(bytevector->base16-string #vu8(0 255))", "\"00ff\""),
         |_, a| text(bytes("bytevector->base16-string", a, 0)?.iter().map(|b| format!("{b:02x}")).collect::<String>())),
-    row("nix-base32-string->bytevector", 1, Some(1), "The bytes of Nix's base-32 digits.", ("(nix-base32-string->bytevector \"8n\")", "#vu8(20)"),
+    row("nix-base32-string->bytevector", 1, Some(1), "The bytes of Nix's base-32 digits.", ("(nix-base32-string->bytevector \"0l\")", "#vu8(20)"),
         |_, a| decoded("nix-base32-string->bytevector", a, nix_base32)),
-    row("bytevector->nix-base32-string", 1, Some(1), "Nix's base-32 digits of bytes.", ("(bytevector->nix-base32-string #vu8(20))", "\"0n\""),
+    row("bytevector->nix-base32-string", 1, Some(1), "Nix's base-32 digits of bytes.", ("(bytevector->nix-base32-string #vu8(20))", "\"0l\""),
         |_, a| text(to_nix_base32(bytes("bytevector->nix-base32-string", a, 0)?))),
     row("base32-string->bytevector", 1, Some(1), "The bytes of RFC 4648's base-32 digits.", ("(base32-string->bytevector \"mfra\")", "#vu8(97 98)"),
         |_, a| decoded("base32-string->bytevector", a, |t| packed(t, RFC32, 5))),
@@ -50,7 +50,7 @@ fn decoded(
             .and_then(|at| digits.get(at..).and_then(|rest| rest.chars().next()).map(|c| (at, c)))
         {
             Some((at, c)) => format!("`{c}` at position {at} is no digit of this base"),
-            None => format!("{} digits are no whole number of bytes", digits.len()),
+            None => format!("its {} digits do not make whole bytes", digits.len()),
         };
         Raise::Invalid {
             code: "E0410",
