@@ -6,7 +6,7 @@ use crate::{
     diagnostic::{Diagnostic, TraceEntry},
     expand::Failure,
     host::{Host, ModuleName},
-    module::{Binding, ModuleId, PRELUDE_MODULE, State, TopForm, World},
+    module::{Binding, ModuleId, PRELUDE_MODULE, State, TopForm, World, prelude_files},
     native::Side,
     reader,
     source::SourceMap,
@@ -39,6 +39,17 @@ type Outcome<T> = Result<T, Vec<Diagnostic>>;
 
 fn unwrap_failure<T>(result: Result<T, Failure>) -> Outcome<T> {
     result.map_err(|failure| failure.0)
+}
+
+/// Moves errors whose only known place is inside of the prelude to the form that led there.
+fn out_of_prelude(mut errors: Vec<Diagnostic>, form: Span) -> Vec<Diagnostic> {
+    let inside = |span: Span| (span.file.0 as usize) < prelude_files().len();
+    for (span, words) in errors.iter_mut().filter_map(|error| error.primary.as_mut()) {
+        if inside(*span) {
+            (*span, *words) = (form, "in this form".to_owned());
+        }
+    }
+    errors
 }
 
 impl Interpreter {
@@ -158,7 +169,8 @@ impl Interpreter {
                 }
                 TopForm::Expression(datum) => {
                     let value = unwrap_failure(self.machine.evaluate(id, &datum));
-                    last = value.map_err(|errors| called_from(errors, datum.span))?;
+                    let placed = value.map_err(|errors| out_of_prelude(errors, datum.span));
+                    last = placed.map_err(|errors| called_from(errors, datum.span))?;
                 }
                 TopForm::Pending(_) => {}
             }

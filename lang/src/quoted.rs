@@ -1,6 +1,6 @@
 //! From datum to value and back.
 
-use std::rc::Rc;
+use std::{rc::Rc, sync::OnceLock};
 
 use num_bigint::BigInt;
 
@@ -8,8 +8,15 @@ use crate::{
     datum::{Datum, DatumKind},
     number::Number,
     span::Span,
+    symbol::Symbol,
     value::Value,
 };
+
+/// Returns the symbol that Guile's `#nil` is read as; as a value it is the empty list.
+pub(crate) fn nil() -> Symbol {
+    static NIL: OnceLock<Symbol> = OnceLock::new();
+    *NIL.get_or_init(|| Symbol::new("#nil"))
+}
 
 impl Value {
     /// Returns the value that a quoted datum stands for.
@@ -22,6 +29,7 @@ impl Value {
             DatumKind::Float(n) => Value::Float(*n),
             DatumKind::Char(c) => Value::Char(*c),
             DatumKind::String(text) => Value::string(text.clone()),
+            DatumKind::Symbol(name) if *name == nil() => Value::Nil,
             DatumKind::Symbol(name) => Value::Symbol(*name),
             DatumKind::Keyword(name) => Value::Keyword(*name),
             DatumKind::List(items) => Value::list(items.iter().map(Value::from_datum)),

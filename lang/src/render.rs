@@ -105,7 +105,8 @@ fn one(diagnostic: &Diagnostic, sources: &SourceMap, color: bool, out: &mut Stri
             out.push_str(&format!("        {}\n", clean(line)));
         }
     }
-    trace(&diagnostic.trace, sources, out);
+    let primary = diagnostic.primary.as_ref().map(|(span, _)| *span);
+    trace(&diagnostic.trace, primary, sources, out);
 }
 
 /// Appends ariadne's drawing without empty lines in the margin and without white space at line ends.
@@ -136,19 +137,28 @@ fn bare(line: &str) -> String {
     shown + rest
 }
 
-fn trace(entries: &[TraceEntry], sources: &SourceMap, out: &mut String) {
+/// Appends the trace: equal entries in a row once, and no place that the box shows already.
+fn trace(entries: &[TraceEntry], primary: Option<Span>, sources: &SourceMap, out: &mut String) {
     let (head, tail) = TRACE_ENDS;
-    let skipped = entries.len().saturating_sub(head + tail);
-    for (index, entry) in entries.iter().enumerate() {
+    let runs: Vec<&[TraceEntry]> = entries.chunk_by(PartialEq::eq).collect();
+    let skipped = runs.len().saturating_sub(head + tail);
+    for (index, run) in runs.iter().enumerate() {
         if skipped > 1 && index == head {
             out.push_str(&format!("  … {skipped} more …\n"));
         }
         if skipped > 1 && index >= head && index < head + skipped {
             continue;
         }
-        let place = entry.span.and_then(|span| place(span, sources));
+        let Some(entry) = run.first() else { continue };
+        let known = |span: &Span| {
+            primary.is_some_and(|p| {
+                p.file == span.file && span.start <= p.start && p.end <= span.end && p.start - span.start <= 1
+            })
+        };
+        let place = entry.span.filter(|span| !known(span)).and_then(|span| place(span, sources));
         let place = place.map_or_else(String::new, |place| format!(" at {place}"));
-        out.push_str(&format!("  {}{place}\n", clean(&entry.text)));
+        let times = if run.len() > 1 { format!(" ({} times)", run.len()) } else { String::new() };
+        out.push_str(&format!("  {}{place}{times}\n", clean(&entry.text)));
     }
 }
 

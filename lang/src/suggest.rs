@@ -14,8 +14,8 @@
 pub fn closest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wrong_chars: Vec<char> = wrong.chars().take(100).collect();
     let limit = match wrong_chars.len() {
-        0..=2 => 1,
-        3..=5 => 2,
+        0..=4 => 1,
+        5..=8 => 2,
         n => n / 3,
     };
     known

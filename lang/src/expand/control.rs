@@ -105,17 +105,11 @@ impl Expander<'_> {
         Ok(Core::Let(vec![(var, value)], Box::new(rest)))
     }
 
-    pub(super) fn cond(&mut self, form: &Datum, clauses: &[Datum], env: &Env) -> Result<Core, Failure> {
-        self.cond_or_else(form, clauses, env, Core::unspecified())
+    pub(super) fn cond(&mut self, clauses: &[Datum], env: &Env) -> Result<Core, Failure> {
+        self.cond_or_else(clauses, env, Core::unspecified())
     }
 
-    fn cond_or_else(
-        &mut self,
-        form: &Datum,
-        clauses: &[Datum],
-        env: &Env,
-        otherwise: Core,
-    ) -> Result<Core, Failure> {
+    fn cond_or_else(&mut self, clauses: &[Datum], env: &Env, otherwise: Core) -> Result<Core, Failure> {
         let wrong = |span| bad("cond", span, "`(cond (test expression …) … (else expression …))`");
         let mut arms: Vec<(Core, Arm, Span)> = Vec::new();
         let mut result = otherwise;
@@ -125,7 +119,17 @@ impl Expander<'_> {
             };
             if self.is_word(test, "else", env) {
                 if index + 1 != clauses.len() || body.is_empty() {
-                    return Err(wrong(form.span));
+                    let message = if body.is_empty() {
+                        "`else` needs an expression"
+                    } else {
+                        "`else` must be the last clause"
+                    };
+                    return Err(ExpandError::Other {
+                        message: message.to_owned(),
+                        span: clause.span,
+                        hint: None,
+                    }
+                    .into());
                 }
                 result = self.sequence(body, env, clause.span)?;
                 break;
@@ -353,7 +357,7 @@ impl Expander<'_> {
         let inner = env.binding(*name, var);
         let reraise =
             Core::call_const(Value::Primitive(Primitive::Reraise), vec![Core::Local(var)], form.span);
-        let handler = self.cond_or_else(form, clauses, &inner, reraise)?;
+        let handler = self.cond_or_else(clauses, &inner, reraise)?;
         let handler = Core::Lambda(Box::new(Lambda::simple(None, form.span, vec![var], handler)));
         Ok(Core::call_const(Value::Primitive(Primitive::Guard), vec![handler, thunk], form.span))
     }

@@ -204,8 +204,10 @@ impl ExpandError {
             }
             ExpandError::MissingFields { record, fields, span } => {
                 let word = if fields.len() == 1 { "field" } else { "fields" };
+                let written: Vec<String> = fields.iter().map(|field| format!("({field} …)")).collect();
                 Diagnostic::new("E0321", format!("`{record}` lacks the {word} {}", names(fields)))
                     .at(*span, "this record")
+                    .hint(format!("add `{}`", written.join(" ")))
             }
             ExpandError::DuplicateField { record, field, spans } => {
                 Diagnostic::new("E0322", format!("field `{field}` of `{record}` is given twice"))

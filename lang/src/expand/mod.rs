@@ -300,7 +300,7 @@ impl<'w> Expander<'w> {
             Special::Receive => self.receive(form, arguments, env),
             Special::LetSyntax => self.let_syntax(form, arguments, env),
             Special::If => self.if_form(form, arguments, env, name),
-            Special::Cond => self.cond(form, arguments, env),
+            Special::Cond => self.cond(arguments, env),
             Special::Case => self.case(form, arguments, env),
             Special::When | Special::Unless => self.when(form, arguments, env, special == Special::Unless),
             Special::And => self.and(arguments, env),

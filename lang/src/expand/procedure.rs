@@ -68,7 +68,7 @@ impl Expander<'_> {
     fn bind_argument(&mut self, datum: &Datum, env: &Env) -> Result<(Symbol, Var), Failure> {
         let DatumKind::Symbol(name) = datum.kind else {
             return Err(ExpandError::Other {
-                message: "an argument is a symbol".to_owned(),
+                message: "the name of an argument must be a symbol".to_owned(),
                 span: datum.span,
                 hint: None,
             }

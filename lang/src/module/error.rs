@@ -25,11 +25,21 @@ pub(crate) fn unbound(
         }
         None => {}
     }
+    let imported: Vec<ModuleId> = world
+        .module(module)
+        .imports
+        .iter()
+        .filter_map(|import| import.target.get().copied().flatten())
+        .collect();
     let mut providers: Vec<String> = Vec::new();
     for index in 0..world.modules.len() {
         let id = ModuleId(u32::try_from(index).unwrap_or(u32::MAX));
         let other = world.module(id);
         if id != module && other.exports.contains_key(&name) {
+            if imported.contains(&id) {
+                let provider = &other.name;
+                return diagnostic.hint(format!("`{provider}` exports `{name}`, but does not define it"));
+            }
             providers.push(other.name.to_string());
         }
     }
@@ -50,13 +60,7 @@ pub(crate) fn unbound(
     for id in [module, super::PRELUDE_MODULE] {
         candidates.extend(world.module(id).table.keys().map(|name| name.as_str()));
     }
-    let targets: Vec<ModuleId> = world
-        .module(module)
-        .imports
-        .iter()
-        .filter_map(|import| import.target.get().copied().flatten())
-        .collect();
-    for id in targets {
+    for id in imported {
         candidates.extend(world.module(id).exports.keys().map(|name| name.as_str()));
     }
     candidates.extend(world.base.names().map(Symbol::as_str));

@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("<prelude>/procedures.hpcl", include_str!("../../../stdlib/prelude/procedures.hpcl")),
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
+    ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),
     ("<prelude>/builder/files.hpcl", include_str!("../../../stdlib/prelude/builder/files.hpcl")),
     ("<prelude>/builder/ports.hpcl", include_str!("../../../stdlib/prelude/builder/ports.hpcl")),
     ("<prelude>/builder/processes.hpcl", include_str!("../../../stdlib/prelude/builder/processes.hpcl")),

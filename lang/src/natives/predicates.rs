@@ -5,6 +5,7 @@ use crate::{
     native::{Context, Native, Raise},
     print,
     procedure::PromiseState,
+    symbol::Symbol,
     value::Value,
 };
 
@@ -52,6 +53,8 @@ pub static TABLE: &[Native] = &[
         |_, a| boolean(matches!(get(a, 0), Value::Unspecified))),
     row("eof-object?", 1, Some(1), "Whether it is the end of a port.", ("(eof-object? (eof-object))", "#t"), |_, a| boolean(matches!(get(a, 0), Value::Eof))),
     row("eof-object", 0, Some(0), "The object that stands for the end of a port.", ("(eof-object? (eof-object))", "#t"), |_, _| Ok(Value::Eof)),
+    row("%wrong-type", 4, Some(4), "Raises the error of an argument of the wrong kind: the procedure, the position, what was wanted, what was given.",
+        ("(catch #t (lambda () (%wrong-type \"f\" 1 \"a list\" 5)) (lambda (key . rest) key))", "wrong-type-arg"), raise_wrong_type),
     row("object->string", 1, Some(2), "The text of a value: as `write` shows it, or as the given `display` does.",
         ("(object->string '(a \"b\"))", "\"(a \\\"b\\\")\""), object_to_string),
 ];
@@ -74,6 +77,19 @@ fn promise_forced(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Rai
         Value::Promise(promise) => boolean(matches!(*promise.state.borrow(), PromiseState::Done(_))),
         actual => Err(crate::native::wrong_type("promise-forced?", 0, "a promise", actual)),
     }
+}
+
+fn raise_wrong_type(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    // The names are those of the prelude's procedures and few, so that they may be kept.
+    let kept = |index| {
+        crate::native::expect_string("%wrong-type", arguments, index).map(|text| Symbol::new(text).as_str())
+    };
+    Err(Raise::WrongType {
+        procedure: kept(0)?,
+        position: super::arguments::size("%wrong-type", arguments, 1)?,
+        expected: kept(2)?,
+        actual: get(arguments, 3).clone(),
+    })
 }
 
 fn object_to_string(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

@@ -30,6 +30,9 @@ pub static TABLE: &[Native] = &[
     row("string<>", 2, Some(6), "Whether two strings, or parts of them, differ.", ("(string<> \"a\" \"b\")", "#t"), |_, a| parts("string<>", a, Ordering::is_ne)),
     row("string<", 2, Some(6), "Whether one string, or a part of it, comes before the other.", ("(string< \"a\" \"b\")", "#t"), |_, a| parts("string<", a, Ordering::is_lt)),
     row("string>", 2, Some(6), "Whether one string, or a part of it, comes after the other.", ("(string> \"a\" \"b\")", "#f"), |_, a| parts("string>", a, Ordering::is_gt)),
+    row("string-ci=", 2, Some(6), "Whether two strings, or parts of them, are the same but for case.", ("(string-ci= \"ab\" \"AB\")", "#t"), |_, a| folded("string-ci=", a, Ordering::is_eq)),
+    row("string-ci<", 2, Some(6), "Whether one string, or a part of it, comes before the other, but for case.", ("(string-ci< \"a\" \"B\")", "#t"), |_, a| folded("string-ci<", a, Ordering::is_lt)),
+    row("string-ci>", 2, Some(6), "Whether one string, or a part of it, comes after the other, but for case.", ("(string-ci> \"a\" \"B\")", "#f"), |_, a| folded("string-ci>", a, Ordering::is_gt)),
     row("string-hash", 1, Some(2), "A number that equal strings have in common, less than a bound if given; the same on every machine.", ("(< (string-hash \"a\" 10) 10)", "#t"), hash),
 ];
 
@@ -58,6 +61,11 @@ fn all(
 
 fn parts(procedure: &'static str, arguments: &[Value], holds: fn(Ordering) -> bool) -> Result<Value, Raise> {
     boolean(holds(slice(procedure, arguments, 0, 2)?.cmp(slice(procedure, arguments, 1, 4)?)))
+}
+
+fn folded(procedure: &'static str, arguments: &[Value], holds: fn(Ordering) -> bool) -> Result<Value, Raise> {
+    let (a, b) = (slice(procedure, arguments, 0, 2)?, slice(procedure, arguments, 1, 4)?);
+    boolean(holds(a.chars().map(super::chars::downcase).cmp(b.chars().map(super::chars::downcase))))
 }
 
 fn hash(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

@@ -64,11 +64,12 @@ pub(crate) fn number_datum(number: Numeric) -> DatumKind {
 pub(crate) fn reads_as_symbol(name: &str) -> bool {
     let delimiter =
         |c: char| matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0c' | '(' | ')' | '[' | ']' | '"' | ';');
-    !name.is_empty()
-        && name != "."
-        && !name.starts_with(['\'', '`', ',', '#'])
-        && !name.contains(delimiter)
-        && matches!(atom(name), Ok(None))
+    name == "#nil"
+        || !name.is_empty()
+            && name != "."
+            && !name.starts_with(['\'', '`', ',', '#'])
+            && !name.contains(delimiter)
+            && matches!(atom(name), Ok(None))
 }
 
 /// Refuses control characters, odd spaces and curly quotes.
@@ -89,7 +90,7 @@ pub(super) fn hash(text: &str, start: u32, end: u32) -> Result<DatumKind, ReadEr
     match text {
         "#t" | "#true" => return Ok(DatumKind::Bool(true)),
         "#f" | "#false" => return Ok(DatumKind::Bool(false)),
-        "#nil" => return Ok(DatumKind::List(Vec::new())),
+        "#nil" => return Ok(DatumKind::Symbol(crate::quoted::nil())),
         _ => {}
     }
     if matches!(

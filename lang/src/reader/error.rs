@@ -34,6 +34,8 @@ pub(super) enum ReadError {
     MismatchedClose {
         start: u32,
         end: u32,
+        /// Whether the closing one is a bracket.
+        square: bool,
         opener: (u32, u32),
     },
     TooDeep {
@@ -159,20 +161,17 @@ impl ReadError {
             | ReadError::UnexpectedClose { .. }
             | ReadError::MismatchedClose { .. } => self.parenthesis(file),
             ReadError::TooDeep { start, end } => {
-                new("E0105", &format!("data nest more than {MAX_DEPTH} deep"))
+                new("E0105", &format!("parentheses nest more than {MAX_DEPTH} deep"))
                     .at(span(*start, *end), "one level too many; the rest of the file was not read")
                     .hint("give parts of it names of their own with `define`")
             }
             ReadError::EndlessString { start, end, suspect } => {
-                let error = new("E0106", "this string has no end").at(span(*start, *end), "it begins here");
+                let error = new("E0106", "a string has no end").hint("add the missing `\"`");
                 match suspect {
                     Some((a, b)) => error
-                        .label(
-                            span(*a, *b),
-                            "this string runs over the beginning of another form: it may be the one",
-                        )
-                        .hint("add the missing `\"`"),
-                    None => error.hint("add the missing `\"`"),
+                        .at(span(*a, *b), "this string runs over the beginning of another form")
+                        .label(span(*start, *end), "so that this one has no end"),
+                    None => error.at(span(*start, *end), "it begins here"),
                 }
             }
             ReadError::EndlessComment { start, end } => new("E0107", "this comment has no end")
@@ -273,19 +272,23 @@ impl ReadError {
                 error
             }
             ReadError::UnexpectedClose { start, end, form } => {
-                let error = Diagnostic::new("E0103", "this closes nothing")
-                    .at(span(*start, *end), "there is no open parenthesis for it");
+                let message = match end - start {
+                    1 => "this parenthesis closes nothing",
+                    _ => "these parentheses close nothing",
+                };
+                let error = Diagnostic::new("E0103", message).at(span(*start, *end), "nothing is open here");
                 match form {
                     Some((open, close)) => error
-                        .label(span(*close, *close + 1), "the form was closed here already, one too early?")
+                        .label(span(*close, *close + 1), "the form ended here already: is this one too many?")
                         .label(span(*open, *open + 1), "it began here"),
                     None => error.hint("remove it"),
                 }
             }
-            ReadError::MismatchedClose { start, end, opener } => {
-                Diagnostic::new("E0104", "a parenthesis is closed by a bracket, or the reverse")
-                    .at(span(*start, *end), "this closes")
-                    .label(span(opener.0, opener.1), "what this opened")
+            ReadError::MismatchedClose { start, end, square, opener } => {
+                let (open, close, right) = if *square { ('(', ']', ')') } else { ('[', ')', ']') };
+                Diagnostic::new("E0104", format!("a `{open}` is closed by a `{close}`"))
+                    .at(span(*start, *end), format!("a `{right}` is wanted here"))
+                    .label(span(opener.0, opener.1), "to close this")
             }
             _ => Diagnostic::new("E0102", "parentheses are not balanced"),
         }

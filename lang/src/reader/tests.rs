@@ -59,7 +59,7 @@ fn comments_of_all_kinds_are_skipped() {
 
 #[test]
 fn atoms_are_read() {
-    assert_eq!(shown("#t #f #true #false #nil"), "#t #f #t #f ()");
+    assert_eq!(shown("#t #f #true #false #nil"), "#t #f #t #f #nil");
     assert_eq!(
         shown("a+b 1+ -1+ + - ... a'b a,b x#y λ <=>? %a |x|"),
         "a+b 1+ -1+ + - ... a'b a,b x#y λ <=>? %a |x|"
@@ -107,6 +107,7 @@ fn several_errors_are_reported_in_one_run() {
     assert_eq!(errors("a)) b"), ["E0103@1-3"]);
     assert_eq!(errors("(a)) (b"), ["E0103@3-4", "E0102@5-6"]);
     assert_eq!(errors("(a] [b)"), ["E0104@2-3", "E0104@6-7"]);
+    assert_eq!(errors("(let ([a 1)] b)"), ["E0104@10-11"]);
     assert_eq!(errors("#xyz #b2"), ["E0113@0-4", "E0113@5-8"]);
 }
 
@@ -135,7 +136,7 @@ fn a_missing_quote_names_the_string_that_lacks_it() {
     let (_, errors) = read(FileId(0), text);
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].code, "E0106");
-    assert_eq!(errors[0].labels[0].0.start as usize, text.find("\"one").unwrap());
+    assert_eq!(errors[0].primary.as_ref().unwrap().0.start as usize, text.find("\"one").unwrap());
 }
 
 #[test]

@@ -91,6 +91,8 @@ pub(super) struct Tokens<'s> {
     held: Option<(u32, Token, u32)>,
     ended: bool,
     cut_short: bool,
+    /// Whether a parenthesis of the present form was closed by one of the other kind.
+    mismatched: bool,
     /// The list of the present form that was contradicted first, open or not.
     suspect: Option<Opener>,
     /// The last form that ended, and whether a line after it is indented as if it had not.
@@ -120,6 +122,7 @@ impl<'s> Tokens<'s> {
             held: None,
             ended: false,
             cut_short: false,
+            mismatched: false,
             suspect: None,
             last_form: None,
             odd_string: None,
@@ -232,10 +235,16 @@ impl<'s> Tokens<'s> {
         };
         self.depth = opener.outside;
         if opener.square != square {
-            self.errors.push(ReadError::MismatchedClose { start, end, opener: (opener.start, opener.end) });
+            // The next ones would only follow from the first.
+            if !self.mismatched {
+                let opener = (opener.start, opener.end);
+                self.errors.push(ReadError::MismatchedClose { start, end, square, opener });
+            }
+            self.mismatched = true;
         }
         if self.openers.is_empty() {
             self.suspect = None;
+            self.mismatched = false;
             // What is indented under a form that ended too early does not take its place.
             if opener.column == 0 || !self.last_form.is_some_and(|(_, _, indented)| indented) {
                 self.last_form = Some((opener.start, start, false));

@@ -386,7 +386,8 @@ fn record_of<'v>(record_type: &Rc<RecordType>, index: usize, value: &'v Value) -
         other => {
             let field = record_type.fields.get(index).map_or("", |field| field.name.as_str());
             let (name, other) = (record_type.plain_name(), error::with_value(other));
-            let message = format!("the field `{field}` is one of a `{name}`, not of {other}");
+            let message =
+                format!("the field `{field}` is one of {} `{name}`, not of {other}", error::article(name));
             Err(Diagnostic::new("E0422", message).into())
         }
     }

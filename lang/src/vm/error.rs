@@ -31,7 +31,12 @@ pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
         Raise::Invalid { code, message, hints } => {
             let mut diagnostic = Diagnostic::new(code, message.clone());
             diagnostic.hints.clone_from(hints);
-            (diagnostic, "here")
+            let words = match *code {
+                "E0430" => "none of these clauses",
+                "E0431" => "this does not hold",
+                _ => "in this call",
+            };
+            (diagnostic, words)
         }
         Raise::Thrown(value) => (raised(value), "raised here"),
         Raise::Exit(code) => (Diagnostic::new("E0499", format!("the program exited with {code}")), "here"),
@@ -55,7 +60,34 @@ fn raised(value: &Value) -> Diagnostic {
 pub(super) fn with_value(value: &Value) -> String {
     match value {
         Value::Nil | Value::Unspecified | Value::Absent | Value::Eof => value.kind().to_owned(),
+        Value::Record(record) => {
+            let name = record.record_type.plain_name();
+            format!("{} `{name}` (`{}`)", article(name), summary(value))
+        }
+        Value::Pair(_) if ends_properly(value) => format!("a list (`{}`)", summary(value)),
         other => format!("{} (`{}`)", other.kind(), summary(other)),
+    }
+}
+
+/// Returns `a` or `an`.
+pub(super) fn article(name: &str) -> &'static str {
+    if name.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
+}
+
+fn ends_properly(value: &Value) -> bool {
+    let mut rest = value;
+    while let Value::Pair(pair) = rest {
+        rest = &pair.cdr;
+    }
+    matches!(rest, Value::Nil)
+}
+
+/// Returns better words than `here` for the place of an error.
+fn words_for<'a>(diagnostic: &Diagnostic, words: &'a str) -> &'a str {
+    match (words, diagnostic.code) {
+        ("here", "E0402" | "E0403" | "E0407" | "E0408" | "E0422") => "in this call",
+        ("here", "E0404") => "needed here",
+        _ => words,
     }
 }
 
@@ -152,13 +184,26 @@ impl Machine {
             }
         }
         push(&mut entries, level.filter(|(_, name)| name.is_some()));
+        self.without_prelude(&mut entries);
+        let known = place.or_else(|| entries.iter().find_map(|entry| entry.span)).or(here);
         if diagnostic.primary.is_none()
-            && let Some(span) = place.or(here)
+            && let Some(span) = known
         {
-            diagnostic.primary = Some((span, words.to_owned()));
+            diagnostic.primary = Some((span, words_for(&diagnostic, words).to_owned()));
         }
         diagnostic.trace = entries;
         diagnostic
+    }
+
+    /// Leaves out of a trace what is inside of the prelude: its helpers, and where its procedures are written.
+    fn without_prelude(&self, entries: &mut Vec<TraceEntry>) {
+        entries.retain_mut(|entry| {
+            let inside = entry.span.is_some_and(|span| self.is_prelude(span));
+            if inside {
+                entry.span = None;
+            }
+            !inside || !(entry.text.starts_with("in `%") || entry.text == "in a procedure")
+        });
     }
 
     fn is_prelude(&self, span: Span) -> bool {

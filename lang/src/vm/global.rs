@@ -8,6 +8,7 @@ use crate::{
     module::{Binding, Global, State, unbound},
     procedure::{Closure, Procedure, PromiseState},
     span::Span,
+    symbol::Symbol,
     value::Value,
 };
 
@@ -69,9 +70,24 @@ impl Machine {
             }
             _ => {
                 let span = self.place().unwrap_or(global.span);
+                let span = self.name_in(span, self.world.aliases.original(global.name));
                 Err(unbound(&mut self.world, global.name, global.module, &[], span).into())
             }
         }
+    }
+
+    /// Narrows the place of a call to the name that is called.
+    fn name_in(&self, span: Span, name: Symbol) -> Span {
+        let text = self.world.sources.slice(span);
+        let head = text.get(1..).and_then(|inside| inside.strip_prefix(name.as_str()));
+        if !text.starts_with(['(', '['])
+            || !head.is_some_and(|rest| rest.starts_with([' ', ')', ']', '\n', '\t']))
+        {
+            return span;
+        }
+        let start = span.start + 1;
+        let end = start + u32::try_from(name.as_str().len()).unwrap_or(0);
+        Span { start, end, ..span }
     }
 
     pub(super) fn push_call(&mut self, registers: Registers) {
