@@ -32,6 +32,7 @@ pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
             let mut diagnostic = Diagnostic::new(code, message.clone());
             diagnostic.hints.clone_from(hints);
             let words = match *code {
+                "E0420" => "this value",
                 "E0430" => "none of these clauses",
                 "E0431" => "this does not hold",
                 _ => "in this call",
