@@ -16,6 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, OpenOptions},
     io::{BufRead, BufReader, Write},
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
@@ -24,6 +25,14 @@ use hpcl::{
     hash::Digest,
     store::{GcOptions, LocalStore, Problem, Registration, Staged, StoreConfig, StoreError, remove_tree},
     store_path::StorePath,
+};
+use nix::{
+    sys::{
+        ptrace,
+        signal::{self, Signal},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
+    },
+    unistd::Pid,
 };
 
 const ROLE: &str = "HPCL_TEST_ROLE";
@@ -84,6 +93,7 @@ fn child() {
     let place = PathBuf::from(std::env::var_os(PLACE).unwrap());
     match role.as_str() {
         "chain" => chain(&open(&place)),
+        "one" => one(&open(&place)),
         "builder" => builder(&open(&place), &place),
         "user" => user(&open(&place)),
         "collector" => collector(&open(&place)),
@@ -178,6 +188,97 @@ fn kill_9_leaves_only_garbage_and_the_work_can_be_completed() {
         "only this process's session is left"
     );
     assert_eq!(fs::read_dir(store.local_dir()).unwrap().count(), 60);
+}
+
+/// Builds one item after a signal, so that who traces it sees every system call of the registration.
+fn one(store: &LocalStore) {
+    let item = path(&std::env::var(CHAIN).unwrap());
+    store.protect([&item]).unwrap();
+    signal::raise(Signal::SIGUSR1).unwrap();
+    build_files(store, &item, &[], 1).unwrap();
+}
+
+/// Kills a child at the `count`th stop, before or after a system call; says whether it was still there.
+///
+/// The test harness may run the role in a thread of its own, so all threads are traced, and the one that gives the signal
+/// is followed.
+fn killed_at(place: &Place, name: &str, count: usize) -> bool {
+    let mut command = place.child("one");
+    command.env(CHAIN, name).stdout(Stdio::null());
+    // Safe: asking to be traced is a single system call.
+    unsafe { command.pre_exec(|| ptrace::traceme().map_err(std::io::Error::from)) };
+    let child = Pid::from_raw(command.spawn().unwrap().id().cast_signed());
+    // Only what this thread traces: other tests have children too.
+    let wait = || waitpid(None, Some(WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD)).unwrap();
+    assert_eq!(wait(), WaitStatus::Stopped(child, Signal::SIGTRAP), "it stops at the exec");
+    // A kill of this process takes the child along.
+    ptrace::setoptions(child, ptrace::Options::PTRACE_O_EXITKILL | ptrace::Options::PTRACE_O_TRACECLONE)
+        .unwrap();
+    ptrace::cont(child, None).unwrap();
+    let thread = loop {
+        match wait() {
+            WaitStatus::Stopped(thread, Signal::SIGUSR1) => break thread,
+            WaitStatus::Stopped(thread, _) | WaitStatus::PtraceEvent(thread, _, _) => {
+                ptrace::cont(thread, None).unwrap();
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut stops = 0;
+    let mut running = thread;
+    while stops < count {
+        if running == thread { ptrace::syscall(thread, None) } else { ptrace::cont(running, None) }.unwrap();
+        running = loop {
+            match wait() {
+                WaitStatus::Stopped(stopped, _) => break stopped,
+                WaitStatus::Exited(gone, code) if gone == child => {
+                    assert_eq!(code, 0, "the child fails by itself");
+                    return false;
+                }
+                WaitStatus::Exited(..) => {}
+                other => panic!("{other:?}"),
+            }
+        };
+        stops += usize::from(running == thread);
+    }
+    signal::kill(child, Signal::SIGKILL).unwrap();
+    while wait() != WaitStatus::Signaled(child, Signal::SIGKILL, false) {}
+    true
+}
+
+#[test]
+fn a_kill_at_any_system_call_leaves_a_whole_item_or_none() {
+    let place = Place::new();
+    let store = place.store();
+    let (mut none, mut whole) = (0, 0);
+    for count in 0.. {
+        let name = format!("at-{count}");
+        let item = path(&name);
+        let killed = killed_at(&place, &name, count);
+        let wrong = store.verify(false).unwrap().problems;
+        assert!(
+            wrong.iter().all(|problem| matches!(problem, Problem::Unregistered(_))),
+            "{count}: {wrong:?}"
+        );
+        if store.is_valid(&item).unwrap() {
+            whole += 1
+        } else {
+            none += 1
+        }
+        build_files(&store, &item, &[], 1).unwrap();
+        assert!(store.local_path(&item).join("deep/0").exists());
+        if !killed {
+            break;
+        }
+    }
+    // Some calls come after the item is valid: giving up the lock, and the end of the process.
+    assert!(none > 50 && whole > 1, "{none} times none, {whole} times whole");
+    assert!(store.verify(true).unwrap().problems.is_empty());
+    drop(store);
+    let store = place.store();
+    assert_eq!(store.gc(GcOptions::default()).unwrap().kept, 0);
+    assert_eq!(fs::read_dir(store.local_dir()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(store.var_dir().join("sessions")).unwrap().count(), 1);
 }
 
 /// Builds 40 items over three levels and notes each that it built.
