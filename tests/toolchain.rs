@@ -44,7 +44,7 @@ const PROGRAMS: &str = r##"
                  (for-each (lambda (directory)
                              (when (file-exists? directory)
                                (error "the build sees the host" directory)))
-                           '("/usr" "/lib64" "/home" "/root" "/etc/ssl"))))
+                           '("/usr" "/lib64" "/etc/ssl" "/opt"))))
              (replace 'install
                (lambda _
                  (for-each (lambda (name)
