@@ -50,6 +50,8 @@ pub static NATIVES: &[Native] = &[
     row("usleep", 1, Some(1), "Waits that many microseconds.", usleep),
     row("getpid", 0, Some(0), "The number of this process.", getpid),
     row("getuid", 0, Some(0), "The number of the user.", getuid),
+    row("geteuid", 0, Some(0), "The number of the user.", getuid),
+    row("strerror", 1, Some(1), "What the system says to an error's number.", strerror),
     row("getgid", 0, Some(0), "The number of the group.", getgid),
 ];
 
@@ -182,4 +184,9 @@ fn getuid(_: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
 
 fn getgid(_: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Int(i64::from(rustix::process::getgid().as_raw())))
+}
+
+fn strerror(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let number = i32::try_from(expect_int("strerror", arguments, 0)?).unwrap_or(0);
+    Ok(Value::string(nix::errno::Errno::from_raw(number).desc()))
 }

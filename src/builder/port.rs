@@ -263,6 +263,15 @@ impl Input {
     }
 }
 
+impl Input {
+    /// Puts bytes back, to be read next.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        let rest = self.ahead.split_off(self.position.min(self.ahead.len()));
+        self.ahead = [bytes, &rest].concat();
+        self.position = 0;
+    }
+}
+
 /// Returns the port at a position (from 0).
 ///
 /// # Errors

@@ -7,7 +7,8 @@ use std::{fs, io};
 
 use hpcl_lang::{
     native::{Context, Native, Raise, expect_int, expect_string},
-    print,
+    print, reader,
+    span::FileId,
     value::Value,
 };
 
@@ -53,6 +54,7 @@ pub static NATIVES: &[Native] = &[
     row("%read-char", 1, Some(1), "The next character.", read_char),
     row("%peek-char", 1, Some(1), "The next character, left in place.", peek_char),
     row("%read-line", 1, Some(1), "The next line with its end.", read_line),
+    row("%read", 1, Some(1), "The next datum.", read_datum),
     row("%get-string-all", 1, Some(1), "All the rest as a string.", get_string_all),
     row("%get-string-n", 2, Some(2), "Up to that many characters.", get_string_n),
     row("%get-u8", 1, Some(1), "The next byte.", get_u8),
@@ -240,6 +242,23 @@ fn peek_char(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
 
 fn read_line(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Ok(text_or_eof(&get("read-line", arguments, Input::take_line)?.unwrap_or_default()))
+}
+
+fn read_datum(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let text = bytes::decode(&get("read", arguments, Input::take_all)?).into_owned();
+    let (data, errors) = reader::read(FileId(0), &text);
+    let Some(datum) = data.first() else {
+        return match errors.first() {
+            Some(error) => Err(Raise::message(format!("`read`: {}", error.message))),
+            None => Ok(Value::Eof),
+        };
+    };
+    let rest = text.get(datum.span.end as usize..).unwrap_or_default();
+    get("read", arguments, |input| {
+        input.put_back(&bytes::encode(rest));
+        Ok(())
+    })?;
+    Ok(Value::from_datum(datum))
 }
 
 fn get_string_all(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

@@ -48,6 +48,13 @@ pub static NATIVES: &[Native] = &[
         remove_all,
     ),
     row(
+        "store-name-in-pieces?",
+        1,
+        Some(1),
+        "Whether a file holds a piece of the store directory's name without the rest of it.",
+        in_pieces,
+    ),
+    row(
         "replace-bytes",
         3,
         Some(3),
@@ -167,6 +174,27 @@ fn remove_all(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
     store("remove-store-references", &file, &content, hits.len())
 }
 
+/// The length of the pieces in which compilers copy long strings: a vector register.
+const PIECE: usize = 16;
+
+fn in_pieces(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let file = expect_path(context, "store-name-in-pieces?", arguments, 0)?;
+    let store = bytes::encode(&bytes::path_text(&world(context)?.store)).into_owned();
+    Ok(Value::Bool(is_in_pieces(&read("store-name-in-pieces?", &file)?, &store)))
+}
+
+/// Whether the first piece of the store directory's name occurs without the rest, or the last one without what comes before.
+fn is_in_pieces(content: &[u8], store: &[u8]) -> bool {
+    let start = store.len().saturating_sub(1) / PIECE * PIECE;
+    let (Some(first), Some(last)) = (store.get(..PIECE), store.get(start..)) else { return false };
+    let last = [last, b"/"].concat();
+    let whole_at = |place: Option<usize>| {
+        place.is_some_and(|place| content.get(place..place + store.len()).is_some_and(|here| here == store))
+    };
+    memchr::memmem::find_iter(content, first).any(|place| !whole_at(Some(place)))
+        || memchr::memmem::find_iter(content, &last).any(|place| !whole_at(place.checked_sub(start)))
+}
+
 /// Returns both strings as bytes when they are of equal length.
 fn equal_length(
     procedure: &'static str,
@@ -220,6 +248,17 @@ fn replace_bytes_at(context: &mut Context<'_>, arguments: &[Value]) -> Result<Va
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_was_cut_up_is_noticed() {
+        let store = b"/home/somebody/.local/share/hpcl_____________________/store";
+        let whole = [b"x".as_slice(), store, b"/abc-hello\0 ", store, b"/def"].concat();
+        assert!(!is_in_pieces(&whole, store));
+        assert!(is_in_pieces(b"/home/somebody/.and then something else", store));
+        let tail = [&store[(store.len() - 1) / PIECE * PIECE..], b"/abcd"].concat();
+        assert!(is_in_pieces(&tail, store));
+        assert!(!is_in_pieces(b"nothing of it", store));
+    }
 
     #[test]
     fn only_store_paths_have_a_hash() {

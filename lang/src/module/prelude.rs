@@ -24,6 +24,10 @@ const FILES: &[(&str, &str)] = &[
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
     ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),
+    (
+        "<prelude>/builder/compatibility.hpcl",
+        include_str!("../../../stdlib/prelude/builder/compatibility.hpcl"),
+    ),
     ("<prelude>/builder/files.hpcl", include_str!("../../../stdlib/prelude/builder/files.hpcl")),
     ("<prelude>/builder/ports.hpcl", include_str!("../../../stdlib/prelude/builder/ports.hpcl")),
     ("<prelude>/builder/processes.hpcl", include_str!("../../../stdlib/prelude/builder/processes.hpcl")),
