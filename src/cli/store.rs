@@ -151,9 +151,10 @@ pub fn log(arguments: &LogArguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Returns the derivation of an item of the store given by its path.
+/// Returns the derivation of an item of the store given by its path, or by its name as reports of failures have it.
 fn drv_of_path(store: &LocalStore, text: &str) -> Option<StorePath> {
-    let (item, _) = store.item_of(&PathBuf::from(text))?;
+    let by_path = store.item_of(&PathBuf::from(text)).map(|(item, _)| item);
+    let item = by_path.or_else(|| StorePath::parse(text).ok())?;
     if item.is_drv() { Some(item) } else { store.info(&item).ok()?.deriver }
 }
 

@@ -79,8 +79,8 @@ fn failure_text(text: &mut String, graph: &HashedGraph, id: crate::graph::NodeId
         (_, Some(phase)) => writeln!(text, "error: building `{name}` failed in phase `{phase}`: {reason}"),
         (_, None) => writeln!(text, "error: building `{name}` failed: {reason}"),
     };
-    let shown = failed.last_lines.len().saturating_sub(SHOWN_LINES);
-    for line in failed.last_lines.iter().skip(shown) {
+    let end = failed.last_lines.iter().rposition(|line| !line.trim().is_empty()).map_or(0, |last| last + 1);
+    for line in failed.last_lines.iter().take(end).skip(end.saturating_sub(SHOWN_LINES)) {
         let _ = writeln!(text, "  | {line}");
     }
     if let Some(log) = &failed.log {
@@ -131,7 +131,7 @@ mod tests {
     fn a_failed_build_tells_phase_lines_log_and_what_to_do() {
         let (graph, summary) = failed(Failed {
             phase: Some("configure".into()),
-            last_lines: vec!["checking".into(), "no cc".into()],
+            last_lines: vec!["checking".into(), "no cc".into(), String::new()],
             log: Some("/s/var/log/ab/c.zst".into()),
             ..Failed::from(BuildError::Exit { code: 1 })
         });
