@@ -359,6 +359,27 @@ fn gc_keeps_derivers_only_when_asked_and_stops_when_enough_is_free() {
 }
 
 #[test]
+fn damaged_metadata_do_not_stop_a_collection() {
+    let place = Place::new();
+    let names = ["kept", "lost", "dead"];
+    let [kept, lost, dead] = {
+        let store = place.store();
+        let made = names.map(|name| store.add_text(name, name.as_bytes(), &none()).unwrap());
+        store.set_root("kept", &made[0]).unwrap();
+        made
+    };
+    let store = place.store();
+    for path in [&kept, &lost] {
+        fs::write(store.var_dir().join(format!("items/{path}.json")), "").unwrap();
+    }
+    let report = store.gc(GcOptions::default()).unwrap();
+    assert_eq!((report.kept, report.leftovers), (1, 0));
+    assert_eq!(report.deleted, [lost.clone(), dead]);
+    assert!(store.local_path(&kept).exists() && !store.local_path(&lost).exists());
+    assert!(!store.is_valid(&lost).unwrap());
+}
+
+#[test]
 fn a_home_that_cannot_be_read_is_no_dead_root() {
     let place = Place::new();
     let home = tempfile::tempdir().unwrap();

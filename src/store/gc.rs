@@ -47,6 +47,9 @@ pub struct GcReport {
     pub freed: u64,
 }
 
+/// The items that can be read, and those whose metadata are damaged.
+type Known = (BTreeMap<StorePath, ItemInfo>, Vec<StorePath>);
+
 impl LocalStore {
     /// Deletes items that nothing keeps alive, and what dead processes left behind.
     pub fn gc(&self, options: GcOptions) -> Result<GcReport, StoreError> {
@@ -60,15 +63,18 @@ impl LocalStore {
         let alone = self.garbage_lock(true)?;
         let mut graves: Vec<PathBuf> = Vec::new();
         let used = self.living_sessions(&mut graves)?;
-        let infos = self.all_info()?;
+        let (infos, damaged) = self.all_info()?;
         let alive = self.alive(&used, &infos, options.keep_derivers)?;
-        let mut dead = users_first(&infos, &alive);
+        let items = infos.len() + damaged.len();
+        let mut dead: Vec<StorePath> =
+            damaged.iter().filter(|path| !alive.contains(*path)).cloned().collect();
+        dead.extend(users_first(&infos, &alive));
         if let Some(limit) = options.free_bytes {
-            self.keep_rest(&mut dead, limit)?;
+            self.keep_rest(&mut dead, limit);
         }
-        let strays = self.strays(&infos, &alive)?;
+        let strays = self.strays(infos.keys().chain(&damaged).collect(), &alive)?;
         let mut report = GcReport {
-            kept: infos.len() - dead.len(),
+            kept: items - dead.len(),
             leftovers: graves.len() + strays.len(),
             ..GcReport::default()
         };
@@ -126,18 +132,32 @@ impl LocalStore {
         Ok(alive)
     }
 
-    fn all_info(&self) -> Result<BTreeMap<StorePath, ItemInfo>, StoreError> {
+    /// What the store knows of every item, and the items whose metadata are damaged: as after a loss of power, they are of
+    /// no use, but no reason not to collect the others.
+    fn all_info(&self) -> Result<Known, StoreError> {
         let items: Vec<StorePath> = self.items()?.into_iter().collect();
-        items.into_par_iter().map(|path| self.info(&path).map(|info| (path, info))).collect()
+        let read: Vec<_> = items.into_par_iter().map(|path| (self.info(&path), path)).collect();
+        let mut infos = BTreeMap::new();
+        let mut damaged = Vec::new();
+        for (info, path) in read {
+            match info {
+                Ok(info) => {
+                    infos.insert(path, info);
+                }
+                Err(StoreError::Metadata { .. }) => damaged.push(path),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((infos, damaged))
     }
 
     /// Content without metadata that no living process is about to register.
     fn strays(
         &self,
-        infos: &BTreeMap<StorePath, ItemInfo>,
+        known: BTreeSet<&StorePath>,
         alive: &HashSet<StorePath>,
     ) -> Result<Vec<PathBuf>, StoreError> {
-        let unregistered = self.unregistered(infos.keys().collect())?;
+        let unregistered = self.unregistered(known)?;
         let dead = unregistered.into_iter().filter(|path| !alive.contains(path));
         Ok(dead.map(|path| self.local_path(&path)).collect())
     }
@@ -156,19 +176,18 @@ impl LocalStore {
     }
 
     /// Keeps of the dead all that follow when those before free enough.
-    fn keep_rest(&self, dead: &mut Vec<StorePath>, limit: u64) -> Result<(), StoreError> {
+    fn keep_rest(&self, dead: &mut Vec<StorePath>, limit: u64) {
         let mut freed = 0;
         let mut count = 0;
         for path in dead.iter() {
             if freed >= limit {
                 break;
             }
-            let tree = self.local_path(path);
-            freed += files::disk_usage(&tree).map_err(StoreError::io("measure", &tree))?;
+            // What cannot be measured, such as lost content, frees nothing.
+            freed += files::disk_usage(&self.local_path(path)).unwrap_or(0);
             count += 1;
         }
         dead.truncate(count);
-        Ok(())
     }
 
     /// Renames a tree away, to be deleted later; without a graveyard, deletes it and gives the bytes freed.
