@@ -53,32 +53,35 @@ fn child_process() {
     unsafe { nix::libc::_exit(if code == 1 { 10 } else { code }) };
 }
 
+static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+
 struct Child {
     process: std::process::Child,
-    mark: String,
+    /// A copy of this program, which nobody else runs.
+    program: std::path::PathBuf,
 }
 
 impl Child {
     fn start(directory: &std::path::Path, scenario: &str) -> Child {
-        let mark = format!("{}-{scenario}", directory.display());
-        let process = Command::new(std::env::current_exe().unwrap())
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let program = directory.join(format!("program-{number}"));
+        std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        let process = Command::new(&program)
             .args(["--exact", "child_process", "--test-threads=1", "--nocapture"])
             .env(CHILD, directory)
             .env("HPCL_TEST_SCENARIO", scenario)
-            .env("HPCL_TEST_MARK", &mark)
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        Child { process, mark }
+        Child { process, program }
     }
 
-    /// Processes that were started by this child or below it, itself included.
+    /// Processes that run the copy: this child, its zygote, the builds forked from it.
     fn family(&self) -> usize {
-        let entry = format!("HPCL_TEST_MARK={}", self.mark);
         std::fs::read_dir("/proc")
             .unwrap()
-            .filter_map(|process| std::fs::read(process.ok()?.path().join("environ")).ok())
-            .filter(|environment| environment.split(|byte| *byte == 0).any(|one| one == entry.as_bytes()))
+            .filter_map(|process| std::fs::read_link(process.ok()?.path().join("exe")).ok())
+            .filter(|program| *program == self.program)
             .count()
     }
 

@@ -56,6 +56,9 @@ pub struct Zygote {
     control: Mutex<UnixStream>,
 }
 
+/// The variables of the user that the process keeps: a build could read them in `/proc`, so only what starting needs.
+const KEPT: [&str; 2] = ["LD_LIBRARY_PATH", "RUST_BACKTRACE"];
+
 const JOBSERVER: u8 = b'J';
 const FULL: u8 = b'F';
 const WITH_NETWORK: u8 = b'N';
@@ -67,8 +70,11 @@ impl Zygote {
     /// The calling thread must outlive the zygote: the kernel ends it with the thread.
     pub fn start(program: &Path, jobserver: &Jobserver) -> io::Result<Zygote> {
         let (mine, theirs) = UnixStream::pair()?;
+        let kept = KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
         let child = Command::new(program)
             .arg("__build")
+            .env_clear()
+            .envs(kept)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .spawn()?;
