@@ -36,12 +36,14 @@ pub(super) fn normalise(root: &Path, item: &str) -> Result<(), StoreError> {
     for path in outside.flat_map(|links| links.paths) {
         let copy = path.with_file_name(".hpcl-unlinked");
         let unlink = || -> io::Result<()> {
-            fs::copy(&path, &copy)?;
             let parent = path.parent().unwrap_or(root);
-            writable(parent, || fs::rename(&copy, &path))?;
+            writable(parent, || {
+                let _ = fs::remove_file(&copy);
+                fs::copy(&path, &copy)?;
+                fs::rename(&copy, &path)
+            })?;
             set_times(&path)
         };
-        let _ = fs::remove_file(&copy);
         unlink().map_err(StoreError::io("copy", path.clone()))?;
     }
     Ok(())
