@@ -91,6 +91,32 @@ fn cyclic_inputs_list_the_packages() {
 }
 
 #[test]
+fn cyclic_inputs_of_one_file_each_have_a_place() {
+    let member = |name: &str, input: &str| {
+        format!(
+            "(define {name}\n  (package (name \"{name}\") (version \"1\") {REST}\n    (inputs (list {input}))))\n"
+        )
+    };
+    let text = format!(
+        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n{}{}a\n",
+        member("a", "b"),
+        member("b", "a")
+    );
+    let shown = refused(&text);
+    assert!(shown.contains("manifest.hpcl:3:3"), "{shown}");
+    assert!(shown.contains("  `b@1` needs `a@1` at manifest.hpcl:12:3"), "{shown}");
+}
+
+#[test]
+fn an_input_that_is_wrong_names_the_packages_on_the_way() {
+    let text = package(&format!(
+        "(name \"top\")\n  (version \"1\")\n  {REST}\n  (inputs (list\n    (package (name \"low\") (version \"2\") {REST}\n      \
+         (inputs (list 'nothing)))))"
+    ));
+    insta::assert_snapshot!(refused(&text));
+}
+
+#[test]
 fn outputs_of_one_name_are_refused() {
     insta::assert_snapshot!(refused(&package(&format!(
         "(name \"a\")\n  (version \"1\")\n  (outputs '(\"out\" \"doc\" \"doc\"))\n  {REST}"

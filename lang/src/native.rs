@@ -6,7 +6,7 @@
 
 use std::any::Any;
 
-use crate::{source::SourceMap, value::Value};
+use crate::{diagnostic::Diagnostic, source::SourceMap, value::Value};
 
 /// Where a procedure may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +69,8 @@ pub enum Raise {
         /// What to do next.
         hints: Vec<String>,
     },
+    /// An error that knows its places.
+    Placed(Box<Diagnostic>),
     /// A value thrown by the program (`raise`, `throw`, `error`).
     Thrown(Value),
     /// The program asked to stop with that exit code (`exit`).

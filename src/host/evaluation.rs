@@ -10,8 +10,15 @@ use std::{
 };
 
 use hpcl_lang::{
-    diagnostic::Diagnostic, host::ModuleName, interpreter::Interpreter, native::Side, print, render,
-    source::SourceMap, span::Span, symbol::Symbol, value::Value,
+    diagnostic::{Diagnostic, TraceEntry},
+    host::ModuleName,
+    interpreter::Interpreter,
+    native::Side,
+    print, render,
+    source::SourceMap,
+    span::Span,
+    symbol::Symbol,
+    value::Value,
 };
 
 use super::{EvaluationHost, HostError, SourceContent};
@@ -285,12 +292,17 @@ fn blame_the_user(mut diagnostic: Diagnostic, sources: &SourceMap) -> Diagnostic
             .get(span.file)
             .is_some_and(|source| source.name.starts_with("stdlib/") || source.name.starts_with("<prelude>"))
     };
-    if !diagnostic.primary.as_ref().is_some_and(|(span, _)| in_library(*span)) {
-        return diagnostic;
+    let own = |entry: &TraceEntry| entry.span.is_some_and(|span| !in_library(span));
+    if diagnostic.primary.as_ref().is_some_and(|(span, _)| in_library(*span)) {
+        let nearest = diagnostic.trace.iter().find(|entry| own(entry)).cloned();
+        let place = nearest.as_ref().and_then(|entry| entry.span);
+        diagnostic.primary = place.zip(nearest).map(|(span, entry)| {
+            (span, if entry.text.starts_with("for ") { entry.text } else { "here".to_owned() })
+        });
+        diagnostic.trace.retain(|entry| own(entry) && entry.span != place);
+    } else if diagnostic.primary.is_some() || diagnostic.trace.iter().any(own) {
+        diagnostic.trace.retain(own);
     }
-    let own = diagnostic.trace.iter().find_map(|entry| entry.span.filter(|span| !in_library(*span)));
-    diagnostic.primary = own.map(|span| (span, "here".to_owned()));
-    diagnostic.trace.retain(|entry| entry.span.is_some_and(|place| !in_library(place) && Some(place) != own));
     diagnostic
 }
 

@@ -8,6 +8,7 @@ use crate::{
     native::Raise,
     print::summary,
     span::Span,
+    symbol::Symbol,
     value::Value,
 };
 
@@ -39,6 +40,7 @@ pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
             };
             (diagnostic, words)
         }
+        Raise::Placed(diagnostic) => ((**diagnostic).clone(), "in this call"),
         Raise::Thrown(value) => (raised(value), "raised here"),
         Raise::Exit(code) => (Diagnostic::new("E0499", format!("the program exited with {code}")), "here"),
     }
@@ -181,6 +183,16 @@ impl Machine {
                         entries.push(TraceEntry { span: Some(global.span), text });
                     }
                 }
+                Frame::Mark(Mark::Memo(memo)) => {
+                    push(&mut entries, level.take().filter(|(_, name)| name.is_some()));
+                    if let Some(entry) = about(&memo.1)
+                        && entries.last() != Some(&entry)
+                        && diagnostic.primary.as_ref().is_none_or(|(span, _)| Some(*span) != entry.span)
+                        && entries.len() < TRACE
+                    {
+                        entries.push(entry);
+                    }
+                }
                 Frame::Mark(_) => {}
             }
         }
@@ -212,7 +224,16 @@ impl Machine {
     }
 }
 
-fn push(entries: &mut Vec<TraceEntry>, level: Option<(Option<Span>, Option<crate::symbol::Symbol>)>) {
+/// Returns the entry of a memoised computation about a record that has a name, such as a package.
+fn about(arguments: &Value) -> Option<TraceEntry> {
+    let Value::Pair(arguments) = arguments else { return None };
+    let Value::Record(record) = &arguments.car else { return None };
+    let name = record.eager(Symbol::new("name"))?;
+    let text = format!("for the {} `{}`", record.record_type.plain_name(), name.as_str()?);
+    Some(TraceEntry { span: record.span, text })
+}
+
+fn push(entries: &mut Vec<TraceEntry>, level: Option<(Option<Span>, Option<Symbol>)>) {
     if let Some((span, name)) = level
         && entries.len() < TRACE
     {

@@ -1,6 +1,7 @@
 //! Finding packages by name, and raising diagnostics from the standard library.
 
 use hpcl_lang::{
+    diagnostic::{Diagnostic, TraceEntry},
     native::{Context, Native, Raise, Side, expect_string},
     symbol::Symbol,
     value::Value,
@@ -30,7 +31,8 @@ pub const TABLE: &[Native] = &[
         name: "%raise-diagnostic",
         arity: (2, None),
         side: Side::Both,
-        doc: "Ends the evaluation with a code, a message and hints.",
+        doc: "Ends the evaluation with a code, a message and more: a text is a hint, a pair of a record and a text \
+              says something of the place where the record was written; the first of them is shown.",
         example: ("", ""),
         function: raise_diagnostic,
     },
@@ -67,8 +69,20 @@ fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Va
 fn raise_diagnostic(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let code = Symbol::new(expect_string("%raise-diagnostic", arguments, 0)?).as_str();
     let message = expect_string("%raise-diagnostic", arguments, 1)?.to_owned();
-    let hints = arguments.iter().skip(2).filter_map(|hint| hint.as_str().map(str::to_owned)).collect();
-    Err(Raise::Invalid { code, message, hints })
+    let mut diagnostic = Diagnostic::new(code, message);
+    for argument in arguments.iter().skip(2) {
+        match argument {
+            Value::Pair(pair) => {
+                let (Value::Record(record), Some(words)) = (&pair.car, pair.cdr.as_str()) else { continue };
+                if let (None, Some(span)) = (&diagnostic.primary, record.span) {
+                    diagnostic = diagnostic.at(span, words);
+                }
+                diagnostic.trace.push(TraceEntry { span: record.span, text: words.to_owned() });
+            }
+            hint => diagnostic.hints.extend(hint.as_str().map(str::to_owned)),
+        }
+    }
+    Err(Raise::Placed(Box::new(diagnostic)))
 }
 
 fn kind(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
