@@ -19,6 +19,7 @@ use hpcl::{
     store::{LocalStore, StoreConfig},
 };
 use nix::sys::resource::{UsageWho, getrusage};
+use tempfile::TempDir;
 
 const BUILDS: usize = 500;
 
@@ -43,19 +44,25 @@ fn builds(criterion: &mut Criterion) {
     let program = std::env::current_exe().expect("the program is running");
     let mut group = criterion.benchmark_group("builds");
     group.throughput(Throughput::Elements(BUILDS as u64 + 1));
+    let mut stores = Vec::new();
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
     for sandbox in [true, false] {
         let options = Options { max_jobs: 2, cores: 2, sandbox, ..Options::new(&program) };
         let name = if sandbox { "sandboxed" } else { "plain" };
         group.bench_function(name, |bencher| {
-            bencher.iter_custom(|times| (0..times).map(|_| one_run(&graph, &wanted, &options)).sum());
+            bencher.iter_custom(|times| {
+                (0..times).map(|_| one_run(&graph, &wanted, &options, &mut stores)).sum()
+            });
         });
     }
     group.finish();
 }
 
 /// Realises the graph in an empty store; answers the time that it took.
-fn one_run(graph: &HashedGraph, wanted: &[Wanted], options: &Options) -> Duration {
+///
+/// The store is kept in `stores`: a file system that has just deleted thousands of files makes new ones slowly, and no
+/// user deletes a store between builds.
+fn one_run(graph: &HashedGraph, wanted: &[Wanted], options: &Options, stores: &mut Vec<TempDir>) -> Duration {
     let directory = tempfile::tempdir_in("/var/tmp").expect("a temporary directory");
     let config = StoreConfig::at(directory.path()).expect("a short path");
     let store = LocalStore::open(config).expect("a new store");
@@ -63,6 +70,7 @@ fn one_run(graph: &HashedGraph, wanted: &[Wanted], options: &Options) -> Duratio
     let summary = realise(graph, wanted, &store, options, &Unobserved);
     let elapsed = started.elapsed();
     assert!(black_box(summary).expect("it begins").is_success());
+    stores.push(directory);
     elapsed
 }
 
@@ -80,9 +88,10 @@ fn once() {
         let ([a, b], [c, d]) = (sum(UsageWho::RUSAGE_SELF), sum(UsageWho::RUSAGE_CHILDREN));
         (a + c, b + d)
     };
+    let mut stores = Vec::new();
     for _ in 0..5 {
         let before = used();
-        let elapsed = one_run(&graph, &wanted, &options).as_secs_f64();
+        let elapsed = one_run(&graph, &wanted, &options, &mut stores).as_secs_f64();
         let after = used();
         let per_build = |time: f64| 1e3 * time / (BUILDS as f64 + 1.0);
         let text = format!(
