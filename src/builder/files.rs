@@ -122,7 +122,14 @@ fn chmod(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise>
     let path = expect_path(context, "chmod", arguments, 0)?;
     let mode = u32::try_from(expect_int("chmod", arguments, 1)?)
         .map_err(|_| Raise::message("`chmod`: a mode is not negative"))?;
-    done(fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o7777)), "chmod", &path)
+    match fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o7777)) {
+        // The sandbox forbids these bits, so the kernel's "not permitted" has a cause that can be named.
+        Err(error) if mode & 0o6000 != 0 && error.raw_os_error() == Some(nix::libc::EPERM) => {
+            let reason = std::io::Error::other("no file of a build may be setuid or setgid");
+            Err(SystemError::raise("chmod", &path, &reason))
+        }
+        result => done(result, "chmod", &path),
+    }
 }
 
 /// Lets the owner write a file that is no link.

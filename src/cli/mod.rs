@@ -7,6 +7,7 @@
 mod build;
 pub mod build_process;
 mod completions;
+mod doctor;
 mod eval;
 mod graph;
 mod hash;
@@ -42,6 +43,8 @@ enum Verb {
     Build(build::Arguments),
     /// Print the shell completions for a shell
     Completions(completions::Arguments),
+    /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
+    Doctor(doctor::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
     Eval(eval::Arguments),
     /// Delete what no root needs from the store
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
     let result = match cli.verb {
         Verb::Build(arguments) => build::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Gc(arguments) => store::gc(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),

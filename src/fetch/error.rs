@@ -141,6 +141,11 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.url, self.reason)?;
+        if let Reason::Http { source } = &self.reason
+            && let ureq::Error::Io(error) = &**source
+        {
+            return write!(f, ": {error}");
+        }
         let mut cause = self.reason.source();
         while let Some(error) = cause {
             write!(f, ": {error}")?;

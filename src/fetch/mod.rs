@@ -16,6 +16,7 @@ mod settings;
 mod transfer;
 
 use std::collections::HashSet;
+use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -108,7 +109,17 @@ pub struct Fetcher {
 impl Fetcher {
     /// A fetcher with the user's settings and this host's mirrors, proxies (from the environment) and certificates.
     pub fn of_host() -> Result<Fetcher, FetchError> {
-        Ok(Self::new(Options::default(), Mirrors::of_host(Settings::load()?)))
+        let settings = Settings::load()?;
+        let default = Options::default();
+        let seconds = |set: Option<NonZeroU32>, default| {
+            set.map_or(default, |seconds| Duration::from_secs(u64::from(seconds.get())))
+        };
+        let options = Options {
+            connect_timeout: seconds(settings.fetch.connect_timeout, default.connect_timeout),
+            stall_timeout: seconds(settings.fetch.stall_timeout, default.stall_timeout),
+            ..default
+        };
+        Ok(Self::new(options, Mirrors::of_host(settings)))
     }
 
     /// A fetcher with the given options and mirrors.

@@ -4,6 +4,10 @@
 //! [mirrors]
 //! debian = ["https://mirror.example.org/debian"]
 //! gnu = ["https://mirror.example.org/gnu"]
+//!
+//! [fetch]
+//! connect-timeout = 10   # seconds until a server must have answered
+//! stall-timeout = 30     # seconds without a byte until it is given up
 //! ```
 //!
 //! A missing file means that everything is at its default; a file that cannot be understood is an error, for a setting that is silently
@@ -11,6 +15,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
@@ -41,6 +46,19 @@ pub struct Settings {
     /// Addresses for `mirror://NAME/…`, which are tried before all others.
     #[serde(default)]
     pub mirrors: BTreeMap<String, Vec<String>>,
+    /// How patient to be.
+    #[serde(default)]
+    pub fetch: Patience,
+}
+
+/// The table `[fetch]`: limits in whole seconds, at least 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Patience {
+    /// Until a connection must stand.
+    pub connect_timeout: Option<NonZeroU32>,
+    /// Until the next bytes must come.
+    pub stall_timeout: Option<NonZeroU32>,
 }
 
 impl Settings {
@@ -84,9 +102,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
         assert_eq!(Settings::read(&path).unwrap(), Settings::default());
-        fs::write(&path, "[mirrors]\ndebian = [\"https://a.example.org/debian\"]\n[other]\nx = 1\n").unwrap();
+        fs::write(&path, "[mirrors]\ndebian = [\"https://a.example.org/debian\"]\n[other]\nx = 1\n[fetch]\nstall-timeout = 5\n").unwrap();
         let settings = Settings::read(&path).unwrap();
         assert_eq!(settings.mirrors["debian"], ["https://a.example.org/debian"]);
+        assert_eq!(settings.fetch.stall_timeout.map(NonZeroU32::get), Some(5));
     }
 
     #[test]

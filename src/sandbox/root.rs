@@ -4,7 +4,8 @@
 //! that sources below that directory stay reachable; binds, `/dev`, `/proc`, `/etc`; make the root read-only; detach the
 //! old root. `/dev/shm` is a bind of the root's own tmpfs that stays writable when the root becomes read-only.
 //!
-//! Invariant: when `enter` returns, no mount of the host is reachable but those named in the spec and six devices.
+//! Invariant: when `enter` returns, no mount of the host is reachable but those named in the spec and six devices, and
+//! what changes the whole kernel through `/proc` cannot be written, not even when root builds.
 
 use std::{
     ffi::CString,
@@ -37,6 +38,9 @@ const PASSWD: &str = "root:x:0:0:root:/:/noshell\nhpcl:x:1000:1000:build user:/h
                       nobody:x:65534:65534:nobody:/:/noshell\n";
 const GROUP: &str = "root:x:0:\nhpcl:x:1000:\nnogroup:x:65534:\n";
 const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
+/// Settings of the whole kernel, which belong to the host's root.
+const KERNEL: [&str; 7] =
+    ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/acpi", "/proc/scsi"];
 /// Files of the host that a build with network needs to resolve names.
 const NETWORK_FILES: [&str; 3] = ["/etc/resolv.conf", "/etc/services", "/etc/nsswitch.conf"];
 
@@ -185,7 +189,29 @@ fn devices() -> Result<(), SandboxError> {
 fn processes() -> Result<(), SandboxError> {
     directory(Path::new("/proc"))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-    mount("proc", "/proc", "proc", flags, None).map_err(at("the processes", Path::new("/proc")))
+    mount("proc", "/proc", "proc", flags, None).map_err(at("the processes", Path::new("/proc")))?;
+    if !is_of_root()? {
+        return Ok(());
+    }
+    // To the kernel a build that root started is root's, whatever its number inside and without any capability.
+    for path in KERNEL.map(Path::new).into_iter().filter(|path| path.exists()) {
+        mount_bind(path, path).map_err(at("a part of the kernel", path))?;
+        let shown = "a read-only part of the kernel".to_owned();
+        restrict(path, Attributes::READ_ONLY).map_err(|source| SandboxError::Mount {
+            what: shown,
+            at: path.to_owned(),
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether this process is root outside.
+fn is_of_root() -> Result<bool, SandboxError> {
+    let file = Path::new("/proc/self/uid_map");
+    let map = fs::read_to_string(file).map_err(make(file))?;
+    // inside, outside, count
+    Ok(map.split_whitespace().nth(1) == Some("0"))
 }
 
 fn accounts(network: bool) -> Result<(), SandboxError> {
