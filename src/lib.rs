@@ -10,6 +10,7 @@ pub mod report;
 // domain
 pub mod builder;
 pub mod channel;
+pub mod editor;
 pub mod host;
 pub mod lower;
 pub mod profile;

@@ -15,6 +15,7 @@ pub mod datum;
 pub mod diagnostic;
 pub mod equal;
 pub mod expand;
+pub mod format;
 pub mod host;
 pub mod interpreter;
 pub mod module;

@@ -9,6 +9,7 @@ pub mod build_process;
 mod completions;
 mod doctor;
 mod eval;
+mod fmt;
 mod graph;
 mod hash;
 mod options;
@@ -47,6 +48,8 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
     Eval(eval::Arguments),
+    /// Write programs in the one format
+    Fmt(fmt::Arguments),
     /// Delete what no root needs from the store
     Gc(store::GcArguments),
     /// Print the graph of derivations in Graphviz's dot language
@@ -80,6 +83,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Gc(arguments) => store::gc(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),

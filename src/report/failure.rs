@@ -34,6 +34,11 @@ impl Failure {
         Failure { message: String::new(), hints: Vec::new(), code, rendered: true }
     }
 
+    /// Returns a failure whose message is complete as it stands.
+    pub fn rendered(message: String) -> Self {
+        Failure { message, hints: Vec::new(), code: exit_code::FAILURE, rendered: true }
+    }
+
     /// Adds what to do next.
     #[must_use]
     pub fn hint(mut self, text: impl Into<String>) -> Self {

@@ -26,6 +26,7 @@ use tokens::Tokens;
 pub(crate) use atom::number_datum;
 pub(crate) use atom::reads_as_symbol;
 pub(crate) use string::CHARACTER_NAMES;
+pub(crate) use token::{Raw, is_directive};
 pub(crate) use tokens::PREFIXES;
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unused, dead_code)]

@@ -10,7 +10,7 @@ use logos::{Filter, Lexer, Logos};
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
 #[logos(skip r"[ \t\r\n\x0c]+")]
 #[logos(skip(r";[^\n]*", allow_greedy = true))]
-pub(super) enum Raw {
+pub(crate) enum Raw {
     #[token("(")]
     #[token("[")]
     Open,
@@ -129,8 +129,8 @@ fn block_comment(lexer: &mut Lexer<Raw>) -> Filter<()> {
     Filter::Emit(())
 }
 
-/// Skips `#!…!#`, or a reader directive such as `#!fold-case`, which has no effect here.
-fn header(lexer: &mut Lexer<Raw>) -> Filter<()> {
+/// Whether `#!` and that word are a directive to the reader.
+pub(crate) fn is_directive(word: &str) -> bool {
     const DIRECTIVES: [&str; 7] = [
         "eof",
         "default",
@@ -140,9 +140,14 @@ fn header(lexer: &mut Lexer<Raw>) -> Filter<()> {
         "curly-infix-and-bracket-lists",
         "r6rs",
     ];
+    DIRECTIVES.contains(&word)
+}
+
+/// Skips `#!…!#`, or a reader directive such as `#!fold-case`, which has no effect here.
+fn header(lexer: &mut Lexer<Raw>) -> Filter<()> {
     let rest = lexer.remainder();
     let word = rest.find(|c: char| c.is_whitespace() || "()[]\";".contains(c)).unwrap_or(rest.len());
-    if rest.get(..word).is_some_and(|word| DIRECTIVES.contains(&word)) {
+    if rest.get(..word).is_some_and(is_directive) {
         lexer.bump(word);
         return Filter::Skip;
     }
