@@ -9,6 +9,7 @@ pub mod build_process;
 mod completions;
 mod doctor;
 mod eval;
+mod explain;
 mod fmt;
 mod graph;
 mod hash;
@@ -48,6 +49,8 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
     Eval(eval::Arguments),
+    /// Explain the code of an error, or list all codes
+    Explain(explain::Arguments),
     /// Write programs in the one format
     Fmt(fmt::Arguments),
     /// Delete what no root needs from the store
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
+        Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
         Verb::Gc(arguments) => store::gc(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),

@@ -53,7 +53,7 @@ fn decoded(
             None => format!("its {} digits do not make whole bytes", digits.len()),
         };
         Raise::Invalid {
-            code: "E0410",
+            code: "E0413",
             message: format!("`{digits}` is not valid: {reason}"),
             hints: vec!["copy the hash again; it may be cut or have a letter too many".to_owned()],
         }

@@ -90,7 +90,7 @@ pub fn compiled(pattern: &str, flags: Flags) -> Result<Rc<PosixRegex>, Raise> {
             return Ok(Rc::clone(regex));
         }
         let regex = Rc::new(PosixRegex::new(pattern, flags).map_err(|error| Raise::Invalid {
-            code: "E0411",
+            code: "E0414",
             message: error.to_string(),
             hints: vec!["write `[.]` or `\\\\.` for a character that is special".to_owned()],
         })?);
