@@ -16,6 +16,7 @@ pub mod lower;
 pub mod profile;
 // mechanism
 pub mod archive;
+pub mod cache;
 pub mod elf;
 pub mod executor;
 pub mod fetch;

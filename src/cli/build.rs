@@ -24,17 +24,7 @@ pub struct Arguments {
 
 /// Builds.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let request = session::request(&arguments.packages)?;
-    let mut evaluation = session::evaluation(&arguments.packages.recipes)?;
-    let entries = evaluation.entries(&request)?;
-    // A manifest is one result, its profile; packages are results of their own.
-    let wanted = if arguments.packages.manifest.is_empty() {
-        let rows = evaluation.derivations(&entries)?;
-        rows.into_iter().map(|entry| (entry.node, entry.output)).collect()
-    } else {
-        vec![(evaluation.profile(&entries)?, "out".to_owned())]
-    };
-    let evaluated = evaluation.finish()?;
+    let (evaluated, wanted) = session::wanted(&arguments.packages)?;
     let store = realise::open_store()?;
     let Some(paths) = realise::realise(&evaluated, &store, &wanted, &arguments.build)? else {
         return Ok(ExitCode::SUCCESS);

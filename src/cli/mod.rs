@@ -6,6 +6,7 @@
 
 mod build;
 pub mod build_process;
+mod cache;
 mod completions;
 mod doctor;
 mod eval;
@@ -43,6 +44,8 @@ struct Cli {
 enum Verb {
     /// Build packages or a manifest and print where the results are
     Build(build::Arguments),
+    /// Share what was built: push to and pull from binary caches, keys and trust
+    Cache(cache::Arguments),
     /// Print the shell completions for a shell
     Completions(completions::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
@@ -83,6 +86,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.verb {
         Verb::Build(arguments) => build::run(&arguments),
+        Verb::Cache(arguments) => cache::run(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),

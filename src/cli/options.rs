@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
+use super::cache::CacheOptions;
+
 /// Which packages: manifests, expressions, and specifications.
 #[derive(Args, Debug, Default, Clone)]
 pub struct PackageOptions {
@@ -88,6 +90,8 @@ pub struct BuildOptions {
     /// Print nothing but results and errors
     #[arg(short, long)]
     pub quiet: bool,
+    #[command(flatten)]
+    pub caches: CacheOptions,
 }
 
 impl TransformationOptions {

@@ -1,14 +1,21 @@
 //! From an evaluated graph to valid outputs: adds the sources, realises, reports.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::Write,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
-use super::options::BuildOptions;
+use super::{cache::CacheOptions, options::BuildOptions};
 use crate::{
+    cache::{self, Cache, Note, Substituter, TrustedKeys},
     derivation::OutputName,
     executor::{self, Options, Plan, Wanted},
-    graph::NodeId,
+    fetch::{FetchError, Fetcher, Settings},
+    graph::{HashedGraph, NodeId},
     host::{Evaluated, SourceContent},
-    report::{Failure, Progress, chain, code_of, exit_code, print_plan},
+    report::{Failure, Progress, chain, code_of, exit_code, print_plan, quantity},
     store::{LocalStore, StoreConfig},
     store_path::StorePath,
 };
@@ -32,6 +39,7 @@ pub fn realise(
         .map(|(id, output)| Ok(Wanted { id: *id, outputs: BTreeSet::from([OutputName::new(output)?]) }))
         .collect::<Result<_, crate::derivation::DerivationError>>()
         .map_err(|error| Failure::new(chain(&error)))?;
+    substitute(graph, &targets, store, build)?;
     let plan = executor::plan(graph, &targets, store, build.check)?;
     if build.dry_run {
         print_plan(graph, &plan)?;
@@ -89,4 +97,89 @@ fn options(build: &BuildOptions) -> Result<Options, Failure> {
     options.timeout = build.timeout.map(Duration::from_secs);
     options.max_silent = build.max_silent.map(Duration::from_secs);
     Ok(options)
+}
+
+/// The caches to ask: those of the options, of `HPCL_CACHES`, and of the settings. One that cannot be used is told and left out.
+pub fn caches(options: &CacheOptions) -> Result<Vec<Cache>, Failure> {
+    if options.no_caches {
+        return Ok(Vec::new());
+    }
+    let mut addresses = options.caches.clone();
+    let variable = std::env::var("HPCL_CACHES").unwrap_or_default();
+    addresses.extend(variable.split_whitespace().map(str::to_owned));
+    addresses.extend(Settings::load().map_err(FetchError::from)?.substitutes.caches);
+    if addresses.is_empty() {
+        return Ok(Vec::new());
+    }
+    let fetcher = Fetcher::of_host()?;
+    let mut seen = BTreeSet::new();
+    let mut caches = Vec::new();
+    for address in addresses.into_iter().filter(|address| seen.insert(address.clone())) {
+        match Cache::open(&address, &fetcher) {
+            Ok(cache) => caches.push(cache),
+            Err(error) => warn(&format!("{}; it is not asked", chain(&error))),
+        }
+    }
+    Ok(caches)
+}
+
+/// Tells what happens with substitutes: failures always, each missing signature's cache once, items unless quiet.
+pub fn note(quiet: bool) -> impl Fn(Note<'_>) + Sync {
+    let told: Mutex<BTreeSet<String>> = Mutex::default();
+    move |note| match note {
+        Note::Fetched { info, cache } if !quiet => {
+            let _ = writeln!(anstream::stderr(), "fetched {} from {cache}", info.path.name());
+        }
+        Note::Fetched { .. } => {}
+        Note::Untrusted { path, cache } => {
+            if told.lock().unwrap_or_else(PoisonError::into_inner).insert(cache.to_owned()) {
+                warn(&format!(
+                    "no key that you trust signed what {cache} has, such as `{}`; `hpcl cache trust KEY` trusts one",
+                    path.name()
+                ));
+            }
+        }
+        Note::Failed { path, error } => {
+            warn(&format!("no substitute for `{}`: {}", path.name(), chain(error)));
+        }
+    }
+}
+
+fn warn(text: &str) {
+    use anstyle::{AnsiColor, Style};
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
+}
+
+/// Fetches from caches what would be built; with `--dry-run`, prints what would be fetched.
+fn substitute(
+    graph: &HashedGraph,
+    targets: &[Wanted],
+    store: &LocalStore,
+    build: &BuildOptions,
+) -> Result<(), Failure> {
+    let caches = caches(&build.caches)?;
+    if caches.is_empty() {
+        return Ok(());
+    }
+    let trusted = cache::trusted_keys_path().map(|file| TrustedKeys::read(&file)).transpose()?;
+    let substituter = Substituter::new(store, caches, trusted.unwrap_or_default());
+    let note = note(build.quiet);
+    let plan = substituter.plan(graph, targets, &note)?;
+    let (count, size) = (plan.items().count(), quantity::bytes(plan.download_size()));
+    if build.dry_run {
+        let mut out = std::io::stdout();
+        for info in plan.items() {
+            writeln!(out, "substitute {}", info.path.name())?;
+        }
+        writeln!(out, "{count} to fetch from caches ({size})")?;
+        return Ok(());
+    }
+    if count > 0 {
+        if !build.quiet {
+            writeln!(anstream::stderr(), "{count} to fetch from caches ({size})")?;
+        }
+        substituter.fetch(&plan, &note)?;
+    }
+    Ok(())
 }

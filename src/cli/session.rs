@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use super::options::{PackageOptions, RecipeOptions};
 use crate::{
     channel::Channels,
-    host::{Evaluation, Request},
+    graph::NodeId,
+    host::{Evaluated, Evaluation, Request},
     report::{Failure, color},
 };
 
@@ -30,4 +31,19 @@ pub fn request(options: &PackageOptions) -> Result<Request, Failure> {
             .code(crate::report::exit_code::USAGE));
     }
     Ok(request)
+}
+
+/// Evaluates what the options ask for: the graph, and the outputs of it that are wanted.
+pub fn wanted(options: &PackageOptions) -> Result<(Evaluated, Vec<(NodeId, String)>), Failure> {
+    let request = request(options)?;
+    let mut evaluation = evaluation(&options.recipes)?;
+    let entries = evaluation.entries(&request)?;
+    // A manifest is one result, its profile; packages are results of their own.
+    let wanted = if options.manifest.is_empty() {
+        let rows = evaluation.derivations(&entries)?;
+        rows.into_iter().map(|entry| (entry.node, entry.output)).collect()
+    } else {
+        vec![(evaluation.profile(&entries)?, "out".to_owned())]
+    };
+    Ok((evaluation.finish()?, wanted))
 }

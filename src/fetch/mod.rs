@@ -33,7 +33,7 @@ pub use error::{Failure, FetchError, Mismatch, Reason};
 pub use mirrors::{Address, Mirrors};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
-pub use settings::{Settings, SettingsError};
+pub use settings::{Patience, Settings, SettingsError, Substitutes};
 use transfer::{Trouble, Watch, transfer};
 
 /// A file to fetch.

@@ -8,6 +8,9 @@
 //! [fetch]
 //! connect-timeout = 10   # seconds until a server must have answered
 //! stall-timeout = 30     # seconds without a byte until it is given up
+//!
+//! [substitutes]
+//! caches = ["https://cache.example.org"]
 //! ```
 //!
 //! A missing file means that everything is at its default; a file that cannot be understood is an error, for a setting that is silently
@@ -49,6 +52,18 @@ pub struct Settings {
     /// How patient to be.
     #[serde(default)]
     pub fetch: Patience,
+    /// Binary caches.
+    #[serde(default)]
+    pub substitutes: Substitutes,
+}
+
+/// The table `[substitutes]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Substitutes {
+    /// Binary caches, in the order of asking: `https:`, `http:`, `file:` addresses.
+    #[serde(default)]
+    pub caches: Vec<String>,
 }
 
 /// The table `[fetch]`: limits in whole seconds, at least 1.

@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::exit_code;
 use crate::{
+    cache::{CacheError, KeyError},
     channel::ChannelError,
     executor::{ExecutorError, chain},
     fetch::{FetchError, PinError},
@@ -130,6 +131,25 @@ impl From<FetchError> for Failure {
             Some(hint) => failure.hint(hint),
             None => failure,
         }
+    }
+}
+
+impl From<CacheError> for Failure {
+    fn from(error: CacheError) -> Self {
+        let failure = Failure::new(chain(&error));
+        match error {
+            CacheError::Fetch(error) => error.into(),
+            CacheError::NotSandboxed { .. } => failure
+                .hint("`--unsandboxed` pushes it all the same; those who pull cannot tell the difference"),
+            CacheError::Damaged { .. } => failure.hint("`hpcl verify` lists all that is damaged"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<KeyError> for Failure {
+    fn from(error: KeyError) -> Self {
+        Failure::new(chain(&error))
     }
 }
 

@@ -127,6 +127,16 @@ pub enum StoreError {
         /// What came.
         actual: Box<Digest>,
     },
+    /// An archive is longer or shorter than promised.
+    #[error("the archive of `{path}` has {actual} bytes or more instead of {expected}")]
+    WrongSize {
+        /// The item.
+        path: StorePath,
+        /// The promised size.
+        expected: u64,
+        /// How many bytes came, at most one more than promised.
+        actual: u64,
+    },
     /// A flat fixed output must be a plain file.
     #[error("`{path}` has a flat hash, so it must be a file that is not executable")]
     NotFlat {

@@ -1,0 +1,254 @@
+//! Writing a closure into a cache directory.
+//!
+//! The archive is written under a temporary name and renamed to its file hash; the `.narinfo` comes last, by rename. So a cache is
+//! whole at any moment, also for readers on other machines, and two processes may push at once: they write the same files.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, BufWriter, Write},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+
+use super::{CACHE_INFO, CacheError, Compression, NarInfo, SecretKey};
+use crate::{
+    hash::{Algorithm, Digest, Hasher},
+    nar::{RewriteWriter, dump},
+    store::{ItemInfo, LocalStore},
+    store_path::{StoreDir, StorePath},
+};
+
+/// How to push.
+#[derive(Debug)]
+pub struct Push<'a> {
+    /// The cache's directory, which is made if need be.
+    pub directory: &'a Path,
+    /// How archives are compressed: `Zstd`, `Xz` or `None`.
+    pub compression: Compression,
+    /// How hard: 1 to 19 for zstd, 0 to 9 for xz.
+    pub level: i32,
+    /// The key to sign with.
+    pub key: Option<&'a SecretKey>,
+    /// Whether items that were built without isolation are given away too.
+    pub unsandboxed: bool,
+}
+
+/// What was pushed.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Pushed {
+    /// Items that the cache did not have.
+    pub items: usize,
+    /// Items that it had.
+    pub present: usize,
+    /// The size of the new items' archives in bytes.
+    pub nar_bytes: u64,
+    /// The size of the new files in bytes.
+    pub file_bytes: u64,
+}
+
+/// Writes items and all that they refer to, on all cores.
+pub fn push<'a>(
+    store: &LocalStore,
+    roots: impl IntoIterator<Item = &'a StorePath>,
+    how: &Push<'_>,
+) -> Result<Pushed, CacheError> {
+    let closure = store.closure_info(roots)?;
+    store.protect(closure.keys())?;
+    if let Some(info) = closure.values().find(|info| !info.sandboxed && !how.unsandboxed) {
+        return Err(CacheError::NotSandboxed { path: info.path.clone() });
+    }
+    prepare(how.directory)?;
+    let one = |info: &ItemInfo| push_item(store, info, how);
+    let done: Vec<Pushed> =
+        closure.into_values().collect::<Vec<_>>().par_iter().map(one).collect::<Result<_, _>>()?;
+    Ok(done.into_iter().fold(Pushed::default(), |sum, one| Pushed {
+        items: sum.items + one.items,
+        present: sum.present + one.present,
+        nar_bytes: sum.nar_bytes + one.nar_bytes,
+        file_bytes: sum.file_bytes + one.file_bytes,
+    }))
+}
+
+/// Signs every item of a cache directory that the key has not signed; says how many.
+pub fn sign(directory: &Path, key: &SecretKey) -> Result<usize, CacheError> {
+    let mut signed = 0;
+    for mut info in list(directory)? {
+        let signature = key.sign(&info.fingerprint(&StoreDir::CANONICAL));
+        if !info.signatures.contains(&signature) {
+            info.signatures.push(signature);
+            write_info(directory, &info)?;
+            signed += 1;
+        }
+    }
+    Ok(signed)
+}
+
+/// All items of a cache directory, by path.
+pub fn list(directory: &Path) -> Result<Vec<NarInfo>, CacheError> {
+    let url = directory.display().to_string();
+    if !directory.join(CACHE_INFO).exists() {
+        return Err(CacheError::NoCache { url });
+    }
+    let mut found = Vec::new();
+    for entry in directory.read_dir().map_err(CacheError::file("list", directory))? {
+        let path = entry.map_err(CacheError::file("list", directory))?.path();
+        if path.extension().is_some_and(|ending| ending == "narinfo") {
+            let text = fs::read_to_string(&path).map_err(CacheError::file("read", &path))?;
+            let info = NarInfo::parse(&StoreDir::CANONICAL, &text).map_err(|source| {
+                let source = io::Error::new(io::ErrorKind::InvalidData, source);
+                CacheError::File { action: "understand", path: path.clone(), source }
+            })?;
+            found.push(info);
+        }
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
+}
+
+fn prepare(directory: &Path) -> Result<(), CacheError> {
+    let archives = directory.join("nar");
+    fs::create_dir_all(&archives).map_err(CacheError::file("create", &archives))?;
+    let file = directory.join(CACHE_INFO);
+    if file.exists() {
+        return Ok(());
+    }
+    let text = format!("StoreDir: {}\nWantMassQuery: 1\nPriority: 40\n", StoreDir::CANONICAL.as_str());
+    by_rename(&file, text.as_bytes())
+}
+
+fn push_item(store: &LocalStore, item: &ItemInfo, how: &Push<'_>) -> Result<Pushed, CacheError> {
+    let file = info_file(how.directory, &item.path);
+    if file.exists() {
+        return Ok(Pushed { present: 1, ..Pushed::default() });
+    }
+    let archives = how.directory.join("nar");
+    let draft = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(&archives)
+        .map_err(CacheError::file("write", &archives))?;
+    let (nar_hash, file_hash, size) = compress(store, item, how, draft.as_file())?;
+    if nar_hash != item.nar_hash {
+        let (expected, actual) = (item.nar_hash.into(), nar_hash.into());
+        return Err(CacheError::Damaged { path: item.path.clone(), expected, actual });
+    }
+    let url = format!("nar/{}.nar{}", file_hash.to_base32(), how.compression.ending());
+    publish(draft, &how.directory.join(&url))?;
+    let mut info = NarInfo {
+        path: item.path.clone(),
+        url,
+        compression: how.compression,
+        file_hash: Some(file_hash),
+        file_size: Some(size),
+        nar_hash,
+        nar_size: item.nar_size,
+        references: item.references.clone(),
+        deriver: item.deriver.clone(),
+        signatures: Vec::new(),
+        content: None,
+    };
+    if let Some(key) = how.key {
+        info.signatures.push(key.sign(&info.fingerprint(&StoreDir::CANONICAL)));
+    }
+    write_info(how.directory, &info)?;
+    Ok(Pushed { items: 1, present: 0, nar_bytes: item.nar_size, file_bytes: size })
+}
+
+/// Writes an item's archive, compressed; gives the archive's hash and the file's hash and size.
+fn compress(
+    store: &LocalStore,
+    item: &ItemInfo,
+    how: &Push<'_>,
+    file: &fs::File,
+) -> Result<(Digest, Digest, u64), CacheError> {
+    let error = || CacheError::file("write into", how.directory);
+    let file = BufWriter::with_capacity(1 << 18, file);
+    let sink = Counted { inner: file, hasher: Hasher::new(Algorithm::Sha256), size: 0 };
+    let (nar_hash, sink) = match how.compression {
+        Compression::None | Compression::Bzip2 => archive(store, item, sink)?,
+        Compression::Xz => {
+            let level = u32::try_from(how.level).unwrap_or(6).min(9);
+            let (hash, encoder) = archive(store, item, liblzma::write::XzEncoder::new(sink, level))?;
+            (hash, encoder.finish().map_err(error())?)
+        }
+        Compression::Zstd => {
+            let encoder = zstd::stream::write::Encoder::new(sink, how.level).map_err(error())?;
+            let (hash, encoder) = archive(store, item, encoder)?;
+            (hash, encoder.finish().map_err(error())?)
+        }
+    };
+    let Counted { inner, hasher, size } = sink;
+    inner.into_inner().map_err(|failed| error()(failed.into_error()))?;
+    Ok((nar_hash, hasher.finish(), size))
+}
+
+/// Writes an item's canonical archive and gives its hash.
+fn archive<W: Write>(store: &LocalStore, item: &ItemInfo, to: W) -> Result<(Digest, W), CacheError> {
+    let hashed = Counted { inner: to, hasher: Hasher::new(Algorithm::Sha256), size: 0 };
+    // Dumping writes many small strings.
+    let buffered = BufWriter::with_capacity(1 << 16, RewriteWriter::new(store.canonical_rewriter(), hashed));
+    let mut buffered = buffered;
+    dump(&store.local_path(&item.path), &mut buffered).map_err(|error| CacheError::Store(error.into()))?;
+    let error = || CacheError::file("write the archive of", Path::new(item.path.as_str()));
+    let rewriter = buffered.into_inner().map_err(|failed| error()(failed.into_error()))?;
+    let Counted { inner, hasher, .. } = rewriter.finish().map_err(error())?;
+    Ok((hasher.finish(), inner))
+}
+
+fn info_file(directory: &Path, path: &StorePath) -> PathBuf {
+    directory.join(format!("{}.narinfo", path.hash_part()))
+}
+
+fn write_info(directory: &Path, info: &NarInfo) -> Result<(), CacheError> {
+    by_rename(&info_file(directory, &info.path), info.to_text(&StoreDir::CANONICAL).as_bytes())
+}
+
+fn by_rename(file: &Path, text: &[u8]) -> Result<(), CacheError> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let mut draft = tempfile::Builder::new()
+        .prefix(".new-")
+        .tempfile_in(directory)
+        .map_err(CacheError::file("write", file))?;
+    draft.write_all(text).map_err(CacheError::file("write", file))?;
+    publish(draft, file)
+}
+
+/// Gives a finished file its name, readable for all.
+fn publish(draft: tempfile::NamedTempFile, file: &Path) -> Result<(), CacheError> {
+    draft
+        .as_file()
+        .set_permissions(fs::Permissions::from_mode(0o644))
+        .map_err(CacheError::file("write", file))?;
+    draft.persist(file).map_err(|error| CacheError::file("write", file)(error.error))?;
+    Ok(())
+}
+
+/// A sink that hashes and counts what passes.
+struct Counted<W> {
+    inner: W,
+    hasher: Hasher,
+    size: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(data)?;
+        self.hasher.update(data.get(..count).unwrap_or_default());
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// The closure of items as caches hold it, for checks that nothing is missing.
+impl NarInfo {
+    /// What the item refers to but itself.
+    pub fn others(&self) -> BTreeSet<&StorePath> {
+        self.references.iter().filter(|reference| **reference != self.path).collect()
+    }
+}

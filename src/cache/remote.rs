@@ -1,0 +1,115 @@
+//! Reading from a cache.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read},
+    ops::ControlFlow,
+    path::Path,
+};
+
+use super::{CACHE_INFO, CacheError, NarInfo};
+use crate::{
+    archive::decompress,
+    fetch::{Download, FetchError, Fetcher, Reason},
+    store::{ItemInfo, LocalStore, StagedImport},
+    store_path::{StoreDir, StorePath},
+};
+
+/// A cache that items can be fetched from.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    url: String,
+    fetcher: Fetcher,
+}
+
+impl Cache {
+    /// A cache at an address (`https:`, `http:`, `file:`, or an absolute path), which must be one of our stores'.
+    pub fn open(address: &str, fetcher: &Fetcher) -> Result<Cache, CacheError> {
+        let trimmed = address.trim_end_matches('/');
+        let url = if trimmed.starts_with('/') { format!("file://{trimmed}") } else { trimmed.to_owned() };
+        let cache = Cache { url, fetcher: fetcher.clone() };
+        let info = cache.get(CACHE_INFO)?.ok_or_else(|| CacheError::NoCache { url: cache.url.clone() })?;
+        let info = String::from_utf8_lossy(&info);
+        let directory = info.lines().find_map(|line| line.strip_prefix("StoreDir:")).map(str::trim);
+        match directory {
+            Some(directory) if directory != StoreDir::CANONICAL.as_str() => {
+                Err(CacheError::OtherStore { url: cache.url, directory: directory.to_owned() })
+            }
+            _ => Ok(cache),
+        }
+    }
+
+    /// The address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What the cache says of an item, if it has it. Signatures are not checked here.
+    pub fn narinfo(&self, path: &StorePath) -> Result<Option<NarInfo>, CacheError> {
+        let Some(text) = self.get(&format!("{}.narinfo", path.hash_part()))? else { return Ok(None) };
+        let info = NarInfo::parse(&StoreDir::CANONICAL, &String::from_utf8_lossy(&text))
+            .map_err(|source| CacheError::NarInfo { url: self.url.clone(), path: path.clone(), source })?;
+        if info.path != *path {
+            let (url, path, other) = (self.url.clone(), path.clone(), info.path);
+            return Err(CacheError::OtherItem { url, path, other });
+        }
+        Ok(Some(info))
+    }
+
+    /// Fetches, checks and unpacks an item's archive.
+    pub fn stage(&self, info: &NarInfo, store: &LocalStore) -> Result<StagedImport, CacheError> {
+        let file = store.work_path("archive")?;
+        let download = Download {
+            name: info.path.to_string(),
+            urls: vec![format!("{}/{}", self.url, info.url)],
+            expected: info.file_hash,
+        };
+        self.fetcher.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
+        let staged = self.unpack(info, store, &file);
+        // The garbage collector takes what cannot be removed.
+        let _ = std::fs::remove_file(&file);
+        staged
+    }
+
+    fn unpack(&self, info: &NarInfo, store: &LocalStore, file: &Path) -> Result<StagedImport, CacheError> {
+        let open = File::open(file).map_err(CacheError::file("read", file))?;
+        let archive: Box<dyn Read> = match info.compression {
+            super::Compression::None => Box::new(BufReader::new(open)),
+            _ => decompress(BufReader::new(open))
+                .map_err(|source| CacheError::Decompress { path: info.path.clone(), source })?,
+        };
+        let item = ItemInfo {
+            path: info.path.clone(),
+            nar_hash: info.nar_hash,
+            nar_size: info.nar_size,
+            references: info.references.clone(),
+            deriver: info.deriver.clone(),
+            content: None,
+            // Caches are only given what was built in a sandbox; the signature says whom we believe.
+            sandboxed: true,
+            registered: std::time::SystemTime::now()
+                .duration_since(std::time::SystemTime::UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            log: None,
+        };
+        Ok(store.stage(item, archive)?)
+    }
+
+    /// A small file of the cache; nothing when it is not there.
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        match self.fetcher.fetch_bytes(name, &format!("{}/{name}", self.url), None) {
+            Ok(bytes) => Ok(Some(bytes)),
+            // Servers of plain files answer 403 for what is not there when they may not list.
+            Err(FetchError::Failed { failures, .. })
+                if failures.iter().all(|failure| match &failure.reason {
+                    Reason::Status { code } => matches!(code, 403 | 404 | 410),
+                    Reason::File { source } => source.kind() == io::ErrorKind::NotFound,
+                    _ => false,
+                }) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
