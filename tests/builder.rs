@@ -80,6 +80,7 @@ programs! {
     gnu_build_system: "build/gnu-build-system.hpcl",
     copy_build_system: "build/copy-build-system.hpcl",
     cmake_build_system: "build/cmake-build-system.hpcl",
+    checkout: "build/checkout.hpcl",
     union: "build/union.hpcl",
     profile: "build/profile.hpcl",
     seed: "build/seed.hpcl",

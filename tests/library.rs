@@ -27,7 +27,7 @@ fn utils() {
             ("(version-compare \"1.2rc1\" \"1.2\")", ">"),
             ("(substitute-keyword-arguments '(#:a 1 #:b 2) ((#:a old) (+ old 10)))", "(#:a 11 #:b 2)"),
             ("(substitute-keyword-arguments '(#:b 2) ((#:a old 5) (+ old 1)))", "(#:b 2 #:a 6)"),
-            ("(ensure-keyword-arguments '(#:a 1 #:b 2) '(#:b 3))", "(#:b 3 #:a 1)"),
+            ("(ensure-keyword-arguments '(#:a 1 #:b 2) '(#:b 3))", "(#:a 1 #:b 3)"),
             ("(default-keyword-arguments '(#:a 1) '(#:a 2 #:c 3))", "(#:a 1 #:c 3)"),
             ("(strip-keyword-arguments '(#:a) '(#:a 1 #:b 2))", "(#:b 2)"),
             ("(tarball-sans-extension \"hello-2.10.tar.gz\")", "\"hello-2.10\""),

@@ -131,7 +131,36 @@ impl Channels {
         Ok(modules)
     }
 
+    /// Returns the first file of that name below one of those folders of the directories.
+    pub fn find_file(&self, file: &str, folders: &[String]) -> Option<PathBuf> {
+        let below = |directory: &PathBuf| {
+            folders.iter().map(|folder| directory.join(folder).join(file)).find(|path| path.is_file())
+        };
+        self.directories.iter().find_map(below)
+    }
+
+    /// Whether a module is part of Guix's implementation for which the standard library has its own: all below `guix`
+    /// that the library has, but what only describes packages (licences, search paths, platforms, build systems).
+    fn is_implemented(&self, parts: &[Symbol]) -> bool {
+        let strs: Vec<&str> = parts.iter().map(|part| part.as_str()).collect();
+        match strs.as_slice() {
+            ["guix", "licenses" | "search-paths"] | ["guix", "build-system" | "platforms", _] => false,
+            ["guix", rest @ ..] => {
+                let file = format!("{}.hpcl", rest.join("/"));
+                STDLIB.contains(&file)
+                    || self.directories.iter().any(|directory| directory.join("hpcl").join(&file).is_file())
+            }
+            ["gnu", "packages"] => true,
+            _ => false,
+        }
+    }
+
+    /// Returns the file of a module below one of the directories. Guix's own implementation, which a checkout of it
+    /// holds beside the recipes, is not taken: ours stands for it.
     fn in_directories(&self, parts: &[Symbol]) -> Option<PathBuf> {
+        if self.is_implemented(parts) {
+            return None;
+        }
         let relative: PathBuf = parts.iter().map(|part| part.as_str()).collect();
         let safe = parts.iter().all(|part| !part.as_str().contains('/') && part.as_str() != "..");
         if !safe {

@@ -11,8 +11,8 @@ use super::{Channels, Index};
 /// Returns the source of `(gnu)` or `(gnu packages TOPIC)`, or `None` for other modules below `gnu`.
 pub fn gnu_module(rest: &[&str]) -> Option<ModuleSource> {
     let topic = match rest {
+        ["packages"] => return Some(distribution()),
         [] => "gnu".to_owned(),
-        ["packages"] => "gnu packages".to_owned(),
         ["packages", topic] => format!("gnu packages {topic}"),
         _ => return None,
     };
@@ -29,4 +29,11 @@ pub fn gnu_module(rest: &[&str]) -> Option<ModuleSource> {
         names.join(" ")
     );
     Some(ModuleSource { file: format!("<{topic}>").into(), text: text.into() })
+}
+
+/// Returns the source of `(gnu packages)`, which has no packages of its own.
+fn distribution() -> ModuleSource {
+    let text = ";;; The names of (hpcl distribution) under the name that Guix gives them.\n\
+                (define-module (gnu packages)\n  #:use-module (hpcl distribution)\n  #:re-export (search-patch search-patches search-auxiliary-file %patch-path\n    %auxiliary-files-path %package-module-path %default-package-module-path all-packages\n    fold-packages fold-available-packages find-packages-by-name find-best-packages-by-name\n    specification->package specification->package+output specification->location\n    specifications->manifest specifications->packages package-unique-version-prefix))\n";
+    ModuleSource { file: "<gnu packages>".into(), text: text.into() }
 }

@@ -71,6 +71,11 @@ impl EvaluationHost {
         }
     }
 
+    /// Returns the channels.
+    pub fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
     /// Returns the index of packages, read at the first call.
     ///
     /// # Errors

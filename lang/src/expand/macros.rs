@@ -107,8 +107,11 @@ impl Rules {
                 _ => Err(bad()),
             })
             .collect::<Result<Vec<_>, _>>()?;
+        // Guile takes a documentation string before the rules.
+        let documented = matches!(rules.first(), Some(Datum { kind: DatumKind::String(_), .. }));
         let rules = rules
             .iter()
+            .skip(usize::from(documented))
             .map(|rule| match &rule.kind {
                 DatumKind::List(pair) => match pair.as_slice() {
                     [pattern, template] | [pattern, _, template] if parts(pattern).is_some() => {

@@ -8,14 +8,14 @@
 use crate::{
     core_form::{Core, Lambda, Var},
     datum::{Datum, DatumKind},
-    module::Special,
+    module::{Binding, Denotation, Special},
     procedure::Primitive,
     span::Span,
     symbol::Symbol,
     value::Value,
 };
 
-use super::{Env, ExpandError, Expander, Failure, env::Local, list_items};
+use super::{Env, ExpandError, Expander, Failure, env::Local, list_form, list_items};
 
 #[derive(PartialEq)]
 enum Section {
@@ -235,6 +235,9 @@ impl Expander<'_> {
         if items.is_empty() {
             return Err(bad().into());
         }
+        if let Some(datum) = self.cut_of_macro(form, items, env)? {
+            return self.expression(&datum, env);
+        }
         let mut slots = Vec::new();
         let mut rest = None;
         let mut parts = Vec::new();
@@ -272,5 +275,32 @@ impl Expander<'_> {
         lambda.rest = rest;
         let lambda = Core::Lambda(Box::new(lambda));
         Ok(if bindings.is_empty() { lambda } else { Core::Let(bindings, Box::new(lambda)) })
+    }
+
+    /// Returns `(lambda (slot …) (macro … slot …))` where the operator of a `cut` is a macro or a form.
+    fn cut_of_macro(&mut self, form: &Datum, items: &[Datum], env: &Env) -> Result<Option<Datum>, Failure> {
+        let Some(Datum { kind: DatumKind::Symbol(head), .. }) = items.first() else { return Ok(None) };
+        let is_macro = matches!(
+            self.world.denote(*head, env)?,
+            Denotation::Top(Binding::Macro(_) | Binding::Special(_)) | Denotation::Local(Local::Macro(_))
+        );
+        if !is_macro {
+            return Ok(None);
+        }
+        let mut slots = Vec::new();
+        let mut call = Vec::new();
+        for item in items {
+            if self.is_word(item, "<>", env) {
+                let slot = self.world.aliases.fresh(Symbol::new("slot"), env.clone());
+                slots.push(Datum { kind: DatumKind::Symbol(slot), span: item.span });
+                call.push(Datum { kind: DatumKind::Symbol(slot), span: item.span });
+            } else {
+                call.push(item.clone());
+            }
+        }
+        let lambda = self.world.base_name("lambda");
+        let lambda = Datum { kind: DatumKind::Symbol(lambda), span: form.span };
+        let (slots, call) = (list_form(slots, form.span), list_form(call, form.span));
+        Ok(Some(list_form(vec![lambda, slots, call], form.span)))
     }
 }

@@ -68,6 +68,23 @@ pub(crate) struct Base {
     elsewhere: FxHashMap<Symbol, Side>,
 }
 
+/// The names of SRFI 1 that are not words of the core too: a package may have such a name, and the later import decides.
+#[rustfmt::skip]
+const LISTS: &[&str] = &[
+    "alist-copy", "alist-delete", "any", "append-map", "append-reverse", "break", "concatenate", "count",
+    "delete", "delete-duplicates", "dotted-list?", "drop", "drop-right", "drop-while", "eighth", "every",
+    "fifth", "filter-map", "find", "find-tail", "first", "fold", "fold-right", "fourth", "iota", "last",
+    "last-pair", "list-index", "list-tabulate", "lset-adjoin", "lset-difference", "lset-intersection",
+    "lset-union", "lset-xor", "ninth", "pair-fold", "partition", "proper-list?", "reduce", "reduce-right",
+    "remove", "second", "seventh", "sixth", "span", "split-at", "take", "take-right", "take-while", "tenth",
+    "third", "unfold", "unfold-right", "unzip1", "unzip2", "unzip3", "xcons", "zip",
+];
+
+/// Returns the names with which a module that stands for the base environment hides what was imported before it.
+pub(super) fn names_of(module: &super::ModuleName) -> &'static [&'static str] {
+    if module.to_string() == "(srfi srfi-1)" { LISTS } else { &[] }
+}
+
 fn specials() -> &'static FxHashMap<Symbol, Special> {
     static TABLE: OnceLock<FxHashMap<Symbol, Special>> = OnceLock::new();
     TABLE.get_or_init(|| SPECIALS.iter().map(|(name, special)| (Symbol::new(name), *special)).collect())

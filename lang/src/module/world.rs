@@ -316,9 +316,18 @@ impl World {
                     }
                 }
             };
-            if let Some(target) = target
-                && let Some(binding) = self.exported(target, outside)?
+            let Some(target) = target else { continue };
+            // A module that stands for the base environment provides all of it; only what it has in Guile may hide what
+            // other modules export. The rest is found after them anyway.
+            if self.module(target).is_base
+                && let Some(import) = self.module(id).imports.get(index)
+                && import.select.is_none()
+                && import.prefix.is_none()
+                && !super::base::names_of(&import.name).contains(&outside.as_str())
             {
+                continue;
+            }
+            if let Some(binding) = self.exported(target, outside)? {
                 return Ok(Some(binding));
             }
         }

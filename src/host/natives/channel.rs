@@ -2,12 +2,12 @@
 
 use hpcl_lang::{
     diagnostic::{Diagnostic, TraceEntry},
-    native::{Context, Native, Raise, Side, expect_string},
+    native::{Context, Native, Raise, Side, expect_string, expect_strings},
     symbol::Symbol,
     value::Value,
 };
 
-use crate::host::host;
+use crate::{channel::IndexEntry, host::host};
 
 /// The table of this topic.
 pub const TABLE: &[Native] = &[
@@ -18,6 +18,22 @@ pub const TABLE: &[Native] = &[
         doc: "Returns a list of (module . variable) for the definitions that may be packages of that name.",
         example: ("", ""),
         function: find_packages,
+    },
+    Native {
+        name: "%all-packages",
+        arity: (0, Some(0)),
+        side: Side::Evaluation,
+        doc: "Returns a list of (module . variable) for all definitions that may be packages.",
+        example: ("", ""),
+        function: all_packages,
+    },
+    Native {
+        name: "%search-channel-file",
+        arity: (2, Some(2)),
+        side: Side::Evaluation,
+        doc: "Returns the name of a file that a channel directory has below one of those folders, or `#f`.",
+        example: ("", ""),
+        function: search_channel_file,
     },
     Native {
         name: "%similar-packages",
@@ -49,15 +65,26 @@ pub const TABLE: &[Native] = &[
 fn find_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let name = expect_string("%find-packages", arguments, 0)?;
     let index = host(context)?.index()?;
-    let found: Vec<Value> = index
-        .candidates(name)
-        .map(|entry| {
-            let module =
-                Value::list(entry.module.parts().iter().map(|part| Value::Symbol(*part)).collect::<Vec<_>>());
-            Value::cons(module, Value::Symbol(entry.variable))
-        })
-        .collect();
-    Ok(Value::list(found))
+    Ok(Value::list(index.candidates(name).map(definition).collect::<Vec<_>>()))
+}
+
+fn all_packages(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
+    let index = host(context)?.index()?;
+    Ok(Value::list(index.entries().iter().map(definition).collect::<Vec<_>>()))
+}
+
+/// Returns (module . variable).
+fn definition(entry: &IndexEntry) -> Value {
+    let module =
+        Value::list(entry.module.parts().iter().map(|part| Value::Symbol(*part)).collect::<Vec<_>>());
+    Value::cons(module, Value::Symbol(entry.variable))
+}
+
+fn search_channel_file(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let file = expect_string("%search-channel-file", arguments, 0)?;
+    let folders = expect_strings("%search-channel-file", arguments, 1)?;
+    let found = host(context)?.channels().find_file(file, &folders);
+    Ok(found.map_or(Value::Bool(false), |path| Value::string(path.display().to_string())))
 }
 
 fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
