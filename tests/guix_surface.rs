@@ -102,7 +102,10 @@ fn platforms() {
             ),
             ("(platform-system->target \"i586-gnu\")", "\"i586-pc-gnu\""),
             ("(eq? x86_64-linux (lookup-platform-by-system \"x86_64-linux\"))", "#t"),
-            ("(member \"powerpc64le-linux\" (systems))", "(\"powerpc64le-linux\" \"riscv64-linux\" \"mips64el-linux\")"),
+            (
+                "(member \"powerpc64le-linux\" (systems))",
+                "(\"powerpc64le-linux\" \"riscv64-linux\" \"mips64el-linux\")",
+            ),
             ("(map platform-system (list avr or1k-elf xtensa-ath9k-elf arm-none-eabi))", "(#f #f #f #f)"),
             (
                 "(map platform-target (list mips64-linux loongarch64-linux))",

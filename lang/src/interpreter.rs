@@ -18,8 +18,8 @@ use crate::{
 
 /// An interpreter: modules, a machine, and the host around them.
 pub struct Interpreter {
-    machine: Machine,
-    programs: u32,
+    pub(crate) machine: Machine,
+    pub(crate) programs: u32,
 }
 
 /// A definition of a module, without its value.
@@ -235,7 +235,7 @@ impl Interpreter {
 }
 
 /// Adds the top-level expression to the traces that do not show its file: a tail call leaves no frame.
-fn called_from(mut errors: Vec<Diagnostic>, span: Span) -> Vec<Diagnostic> {
+pub(crate) fn called_from(mut errors: Vec<Diagnostic>, span: Span) -> Vec<Diagnostic> {
     for error in &mut errors {
         let shown = |place: Option<Span>| place.is_some_and(|place| place.file == span.file);
         let primary = error.primary.as_ref().map(|(place, _)| *place);

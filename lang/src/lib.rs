@@ -17,6 +17,7 @@ pub mod equal;
 pub mod expand;
 pub mod format;
 pub mod host;
+pub mod inspect;
 pub mod interpreter;
 pub mod module;
 pub mod native;

@@ -5,6 +5,7 @@
 //! `(a b c)` is `a/b/c.hpcl` or `a/b/c.scm`. Names `(guix …)` stand for `(hpcl …)`, and `(gnu packages …)` for our
 //! channels' modules of the same topic. Invariant: what is read is recorded, so that results can be keyed by it.
 
+mod exports;
 pub mod index;
 mod surface;
 
@@ -193,6 +194,29 @@ pub fn builder_module(name: &ModuleName) -> Option<ModuleSource> {
 /// Returns a file of a bundled channel, such as `core/aux/ld-wrapper.c`.
 pub fn bundled_file(path: &str) -> Option<&'static [u8]> {
     CHANNELS.get_file(path).map(|file| file.contents())
+}
+
+/// Returns the evaluation-side modules of the standard library.
+fn library_modules() -> Vec<ModuleFile> {
+    let mut modules = Vec::new();
+    collect_library(&STDLIB, &mut modules);
+    modules
+}
+
+fn collect_library(folder: &'static Dir<'static>, modules: &mut Vec<ModuleFile>) {
+    for file in folder.files() {
+        if let (Some(name), Some(text)) =
+            (module_of_path(&Path::new("hpcl").join(file.path())), file.contents_utf8())
+        {
+            modules.push(ModuleFile {
+                name,
+                file: format!("stdlib/{}", file.path().display()).into(),
+                text: text.into(),
+            });
+        }
+    }
+    let evaluated = |inside: &&Dir<'_>| !matches!(inside.path().to_str(), Some("build" | "prelude"));
+    folder.dirs().filter(evaluated).for_each(|inside| collect_library(inside, modules));
 }
 
 fn read(path: &Path) -> Result<Arc<str>, ChannelError> {

@@ -14,6 +14,7 @@ mod explain;
 mod fmt;
 mod graph;
 mod hash;
+mod lsp;
 mod options;
 mod realise;
 mod repl;
@@ -64,6 +65,8 @@ enum Verb {
     Hash(hash::Arguments),
     /// Print the log of a build
     Log(store::LogArguments),
+    /// Serve editors: diagnostics, hover, definitions, completion, format
+    Lsp(lsp::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
     /// Read, evaluate and print expressions interactively
@@ -96,6 +99,7 @@ pub fn main() -> ExitCode {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
+        Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),

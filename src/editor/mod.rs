@@ -2,6 +2,12 @@
 //!
 //! Nothing here evaluates more than it has to, and nothing writes. `cli` speaks the protocols; this module knows the language.
 
+mod analysis;
+mod documentation;
 mod format;
+mod host;
+mod syntax;
 
+pub use analysis::{Analysis, Candidate, CandidateKind, Outline, Place, Problem, declared_module, outline};
 pub use format::{Formatted, format_text};
+pub use host::OpenModules;

@@ -105,6 +105,14 @@ impl Host for EvaluationHost {
             .collect()
     }
 
+    fn exporters(&mut self, name: &str) -> Vec<ModuleName> {
+        self.channels.exporters(name)
+    }
+
+    fn module_names(&mut self) -> Vec<ModuleName> {
+        self.channels.module_names()
+    }
+
     fn natives(&self) -> Vec<&'static [Native]> {
         natives::TABLES.to_vec()
     }

@@ -26,7 +26,7 @@ use std::rc::Rc;
 use crate::{
     core_form::{Core, Var, VarInfo},
     datum::{Datum, DatumKind},
-    module::{Binding, Definition, Global, ModuleId, Special, State, World},
+    module::{Binding, Definition, Global, ModuleId, Noted, Special, State, World},
     span::Span,
     symbol::Symbol,
     value::Value,
@@ -167,6 +167,9 @@ impl<'w> Expander<'w> {
                 Err(ExpandError::NotAValue { name, span, what: "a macro" }.into())
             }
             Denotation::Unbound(name, module) => {
+                if let Some(noted) = &mut self.world.noted {
+                    noted.push(Noted::Unbound(name, module, span, env.names()));
+                }
                 let global = self.placeholder(name, module, span);
                 Ok(Core::Global(global, span))
             }

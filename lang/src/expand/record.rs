@@ -15,7 +15,7 @@ use std::{cell::OnceCell, rc::Rc};
 use crate::{
     core_form::{Core, Lambda, RecordField, RecordForm, Var},
     datum::{Datum, DatumKind},
-    module::{Definition, Global, ModuleId},
+    module::{Definition, Global, ModuleId, Noted},
     native::Native,
     procedure::{Procedure, Promise, PromiseState},
     record::{Field, FieldKind, RecordType},
@@ -330,13 +330,17 @@ impl Expander<'_> {
                 continue;
             }
             let Some(index) = spec.record_type.index_of(plain) else {
-                return Err(ExpandError::UnknownField {
+                let error = ExpandError::UnknownField {
                     record: name,
                     field: plain,
                     span: field.span,
                     fields: spec.record_type.fields.iter().map(|f| f.name).collect(),
+                };
+                match &mut self.world.noted {
+                    None => return Err(error.into()),
+                    Some(noted) => noted.push(Noted::Other(error.diagnostic())),
                 }
-                .into());
+                continue;
             };
             if let Some(Some((_, first))) = given.get(index) {
                 let spans = (*first, clause.span);

@@ -2,7 +2,7 @@
 
 use crate::{diagnostic::Diagnostic, native::Side, span::Span, suggest::closest, symbol::Symbol};
 
-use super::{ModuleId, World};
+use super::{ModuleId, ModuleName, World};
 
 /// Returns the diagnostic for a name that means nothing in a module; `locals` are the variables in scope.
 pub(crate) fn unbound(
@@ -31,7 +31,7 @@ pub(crate) fn unbound(
         .iter()
         .filter_map(|import| import.target.get().copied().flatten())
         .collect();
-    let mut providers: Vec<String> = Vec::new();
+    let mut providers: Vec<ModuleName> = Vec::new();
     for index in 0..world.modules.len() {
         let id = ModuleId(u32::try_from(index).unwrap_or(u32::MAX));
         let other = world.module(id);
@@ -40,12 +40,21 @@ pub(crate) fn unbound(
                 let provider = &other.name;
                 return diagnostic.hint(format!("`{provider}` exports `{name}`, but does not define it"));
             }
-            providers.push(other.name.to_string());
+            providers.push(other.name.clone());
         }
     }
     if providers.is_empty() {
-        providers = world.host.exporters(name.as_str()).iter().map(ToString::to_string).collect();
+        providers = world.host.exporters(name.as_str());
     }
+    // The library's modules are named as the file names them.
+    if world.module(module).imports.iter().any(|import| import.name.root().as_str() == "guix") {
+        let guix = Symbol::new("guix");
+        providers
+            .iter_mut()
+            .filter(|name| name.root().as_str() == "hpcl")
+            .for_each(|name| *name = name.with_root(guix));
+    }
+    let mut providers: Vec<String> = providers.iter().map(ToString::to_string).collect();
     providers.sort();
     providers.truncate(3);
     if !providers.is_empty() {

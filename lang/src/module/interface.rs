@@ -48,6 +48,21 @@ impl Import {
         }
     }
 
+    /// Returns the names under which this import provides an exported name.
+    pub fn inside_names(&self, outside: Symbol) -> Vec<Symbol> {
+        let named = |bare: Symbol| match self.prefix {
+            None => bare,
+            Some(prefix) => Symbol::new(&format!("{prefix}{bare}")),
+        };
+        match &self.select {
+            _ if self.hide.contains(&outside) => Vec::new(),
+            None => vec![named(outside)],
+            Some(names) => {
+                names.iter().filter(|(from, _, _)| *from == outside).map(|(_, to, _)| named(*to)).collect()
+            }
+        }
+    }
+
     /// Parses the specification of an import.
     pub fn parse(spec: &Datum) -> Result<Import, ExpandError> {
         let bad = || ExpandError::BadSyntax {

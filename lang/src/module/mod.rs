@@ -26,7 +26,7 @@ pub(crate) use self::{
     error::unbound,
     interface::Import,
     prelude::{PRELUDE_MODULE, files as prelude_files, read as read_prelude},
-    world::{Denotation, World},
+    world::{Denotation, Noted, World},
 };
 use crate::{datum::Datum, expand::Macro, span::Span, symbol::Symbol, value::Value};
 

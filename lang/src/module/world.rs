@@ -43,6 +43,16 @@ pub(crate) struct World {
     looking: Vec<(ModuleId, Symbol)>,
     /// Whether a definition may replace another one, as at a prompt.
     pub redefining: bool,
+    /// While a program is only looked at: what is wrong in it and would be an error at its use.
+    pub noted: Option<Vec<Noted>>,
+}
+
+/// Something wrong that does not end an expansion.
+pub(crate) enum Noted {
+    /// A name that meant nothing, with the variables in scope.
+    Unbound(Symbol, ModuleId, Span, Vec<Symbol>),
+    /// Something else.
+    Other(Diagnostic),
 }
 
 /// What a name means.
@@ -69,6 +79,7 @@ impl World {
             base_names: FxHashMap::default(),
             looking: Vec::new(),
             redefining: false,
+            noted: None,
         };
         for (name, text) in prelude::files() {
             world.sources.add(name.clone(), text.clone());
@@ -383,16 +394,19 @@ impl World {
 
     /// Checks that the imports of a module, from one on, lead to modules that export the names taken.
     pub fn check_imports(&mut self, id: ModuleId, from: usize) -> Result<(), Failure> {
-        for index in from..self.module(id).imports.len() {
-            let Some(import) = self.module(id).imports.get(index) else { continue };
-            let (name, span) = (import.name.clone(), import.span);
-            let selected: Vec<(Symbol, Span)> =
-                import.select.iter().flatten().map(|(outside, _, span)| (*outside, *span)).collect();
-            let target = self.find_module(&name, Some(span))?;
-            for (outside, span) in selected {
-                if self.exported(target, outside)?.is_none() {
-                    return Err(self.not_exported(target, outside, span).into());
-                }
+        (from..self.module(id).imports.len()).try_for_each(|index| self.check_import(id, index))
+    }
+
+    /// Checks one import of a module.
+    pub fn check_import(&mut self, id: ModuleId, index: usize) -> Result<(), Failure> {
+        let Some(import) = self.module(id).imports.get(index) else { return Ok(()) };
+        let (name, span) = (import.name.clone(), import.span);
+        let selected: Vec<(Symbol, Span)> =
+            import.select.iter().flatten().map(|(outside, _, span)| (*outside, *span)).collect();
+        let target = self.find_module(&name, Some(span))?;
+        for (outside, span) in selected {
+            if self.exported(target, outside)?.is_none() {
+                return Err(self.not_exported(target, outside, span).into());
             }
         }
         Ok(())

@@ -16,7 +16,11 @@ mod string;
 mod token;
 mod tokens;
 
-use crate::{datum::Datum, diagnostic::Diagnostic, span::FileId};
+use crate::{
+    datum::{Datum, DatumKind},
+    diagnostic::Diagnostic,
+    span::FileId,
+};
 
 use build::Builder;
 use error::ReadError;
@@ -80,6 +84,49 @@ pub fn is_complete(text: &str) -> bool {
             .iter()
             .any(|error| matches!(error, ReadError::EndlessString { .. } | ReadError::EndlessComment { .. })),
     }
+}
+
+/// A token of a text that need not be readable.
+pub struct TextToken {
+    /// What it is.
+    pub kind: TokenKind,
+    /// Where it begins, in bytes.
+    pub start: usize,
+    /// Where it ends.
+    pub end: usize,
+}
+
+/// The kinds of tokens, for tools that only look at nesting.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TokenKind {
+    /// `(`, `[`, `#(`.
+    Open,
+    /// `)`, `]`.
+    Close,
+    /// An abbreviation, `#;`.
+    Prefix,
+    /// Anything else.
+    Atom,
+}
+
+/// Returns the tokens of a text without its comments.
+pub fn tokens(text: &str) -> impl Iterator<Item = TextToken> {
+    use logos::Logos;
+    Raw::lexer(text).spanned().map(|(raw, span)| {
+        let kind = match raw {
+            Ok(Raw::Open | Raw::OpenVector | Raw::OpenBytes) => TokenKind::Open,
+            Ok(Raw::Close) => TokenKind::Close,
+            Ok(Raw::Prefix | Raw::DatumComment) => TokenKind::Prefix,
+            _ => TokenKind::Atom,
+        };
+        TextToken { kind, start: span.start, end: span.end }
+    })
+}
+
+/// Whether a form is a list that begins with that symbol.
+pub fn heads(form: &Datum, name: &str) -> bool {
+    let DatumKind::List(items) = &form.kind else { return false };
+    matches!(items.first().map(|head| &head.kind), Some(DatumKind::Symbol(head)) if head.as_str() == name)
 }
 
 enum Outcome {

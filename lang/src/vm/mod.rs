@@ -185,6 +185,11 @@ impl Machine {
         self.call(&Value::Closure(Rc::new(closure)), Vec::new())
     }
 
+    /// Returns how many steps the last program left of its limit.
+    pub fn steps_left(&self) -> u64 {
+        self.steps
+    }
+
     fn start(&mut self) {
         self.stack.clear();
         self.frames.clear();
