@@ -8,11 +8,12 @@
 mod common;
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Output},
 };
 
 use common::{TestEnvironment, sandbox_or_skip};
+use hpcl::store::{LocalStore, StoreConfig};
 
 const PROGRAMS: &str = r##"
 (use-modules (guix packages) (guix gexp) (guix build-system gnu))
@@ -57,16 +58,20 @@ const PROGRAMS: &str = r##"
   (license #f))
 "##;
 
+/// The base directory of the store of the user.
+fn store_base() -> PathBuf {
+    let set = |name| std::env::var_os(name).map(PathBuf::from);
+    set("HPCL_TEST_STORE")
+        .or_else(|| set("HPCL_STORE"))
+        .or_else(|| set("XDG_DATA_HOME"))
+        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
+        .expect("HOME is set")
+}
+
 /// `hpcl` with the store of the user.
 fn hpcl(environment: &TestEnvironment, arguments: &[&str]) -> Command {
     let mut command = environment.command(arguments);
-    let store = std::env::var_os("HPCL_TEST_STORE").or_else(|| std::env::var_os("HPCL_STORE"));
-    let data = std::env::var_os("XDG_DATA_HOME");
-    match (store, data, std::env::var_os("HOME")) {
-        (Some(store), _, _) | (None, Some(store), _) => command.env("HPCL_STORE", store),
-        (None, None, Some(home)) => command.env("HPCL_STORE", Path::new(&home).join(".local/share")),
-        _ => panic!("HOME is not set"),
-    };
+    command.env("HPCL_STORE", store_base());
     for name in ["SSL_CERT_FILE", "https_proxy", "http_proxy", "no_proxy"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
@@ -85,6 +90,17 @@ fn built(test: &str, mut command: Command) -> Option<PathBuf> {
     }
     assert!(output.status.success(), "{errors}");
     Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().lines().next().unwrap()))
+}
+
+/// Whether all that the package needs at build time and run time is in the store: then building it takes no time. Says loudly
+/// when it is not.
+fn is_there_or_skip(test: &str, environment: &TestEnvironment, package: &str) -> bool {
+    let plan = text(hpcl(environment, &["build", "--dry-run", package]).output().unwrap());
+    let there = plan.contains("0 to fetch, 0 to build");
+    if !there {
+        eprintln!("SKIPPED {test}: `{package}` is not in the store, and building it takes minutes:\n{plan}");
+    }
+    there
 }
 
 fn text(output: Output) -> String {
@@ -150,4 +166,29 @@ fn a_shell_has_the_packages_and_a_pure_one_nothing_else() {
     let missing =
         hpcl(&environment, &["shell", "--pure", "hello", "--", "no-such-program"]).output().unwrap();
     assert_eq!(missing.status.code(), Some(127));
+}
+
+#[test]
+fn open_mpi_brings_only_what_runs_mpi_programs() {
+    let test = "open_mpi_brings_only_what_runs_mpi_programs";
+    let environment = TestEnvironment::new();
+    if !is_there_or_skip(test, &environment, "openmpi") {
+        return;
+    }
+    let Some(item) = built(test, hpcl(&environment, &["build", "openmpi"])) else { return };
+    let store = LocalStore::open(StoreConfig::at(&store_base()).unwrap()).unwrap();
+    let (path, _) = store.item_of(&item).unwrap();
+    let closure = store.closure([&path]).unwrap();
+    let mut names: Vec<&str> = closure.iter().map(|path| path.name()).collect();
+    names.sort_unstable();
+    // No compiler, no shell, no Perl, and of hwloc the library only. The compiler's run-time libraries are there for Fortran.
+    let expected = [
+        "gcc-lib-12.2.0",
+        "glibc-2.36",
+        "hwloc-2.9.0-lib",
+        "libevent-2.1.12",
+        "openmpi-4.1.4",
+        "zlib-1.2.13",
+    ];
+    assert_eq!(names, expected);
 }
