@@ -7,6 +7,7 @@
 mod build;
 pub mod build_process;
 mod cache;
+mod closure;
 mod completions;
 mod doctor;
 mod eval;
@@ -77,8 +78,12 @@ enum Verb {
     Shell(shell::Arguments),
     /// Show what is known of packages
     Show(show::Arguments),
+    /// Print how large packages are with all that they bring along
+    Size(closure::SizeArguments),
     /// Check that every item of the store is what it was when it was put there
     Verify(store::VerifyArguments),
+    /// Say through which files one package brings another along
+    Why(closure::WhyArguments),
 }
 
 /// Runs the program.
@@ -105,7 +110,9 @@ pub fn main() -> ExitCode {
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Shell(arguments) => shell::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
+        Verb::Size(arguments) => closure::size(&arguments),
         Verb::Verify(arguments) => store::verify(&arguments),
+        Verb::Why(arguments) => closure::why(&arguments),
     };
     match result {
         Ok(code) => code,
