@@ -90,9 +90,12 @@ fn wrong(code: &str, text: &str) -> Option<String> {
                 .env("PATH", format!("{}:/usr/bin:/bin", program.display()));
             environment.finish(command).stderr
         }
-        "hpcl builder" | "hpcl steps" => {
-            let side = if tag == "hpcl steps" { Side::Evaluation } else { Side::Builder };
+        "hpcl builder" | "hpcl steps" | "hpcl interrupted" => {
+            let side = if tag == "hpcl builder" { Side::Builder } else { Side::Evaluation };
             let mut interpreter = Interpreter::new(side, Box::new(Builds));
+            if tag == "hpcl interrupted" {
+                interpreter.set_interrupt(std::sync::Arc::new(true.into()));
+            }
             if tag == "hpcl steps" {
                 interpreter.set_limits(Limits { steps: 10_000, ..Limits::default() });
             }

@@ -11,8 +11,11 @@ use crate::{
     expand::{Env, ExpandError, Expander, Failure, Macro},
     host::ModuleName,
     interpreter::Interpreter,
-    module::{Binding, Global, ModuleId, Noted, PRELUDE_MODULE, SPECIALS, State, TopForm, unbound},
+    module::{
+        Binding, Definition, Global, ModuleId, Noted, PRELUDE_MODULE, SPECIALS, State, TopForm, unbound,
+    },
     native::Native,
+    print::write_core,
     reader,
     span::{FileId, Span},
     symbol::Symbol,
@@ -171,6 +174,41 @@ impl Interpreter {
         }
         self.machine.limits = former;
         diagnostics
+    }
+
+    /// Returns what the expressions of a text come to in a module that is there, one a line; definitions are shown as the
+    /// value that they get.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn expand(
+        &mut self,
+        module: &ModuleName,
+        file_name: impl Into<Arc<str>>,
+        text: impl Into<Arc<str>>,
+    ) -> Result<String, Vec<Diagnostic>> {
+        let text = text.into();
+        let world = &mut self.machine.world;
+        let id = world.find_module(module, None).map_err(|failure| failure.0)?;
+        let file = world.sources.add(file_name, text.clone());
+        let (data, errors) = reader::read(file, &text);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let mut lines = Vec::new();
+        for datum in data {
+            let span = datum.span;
+            let mut expander = Expander::new(world);
+            let defines = ["define", "define-public", "define*", "define*-public"];
+            let core = if defines.iter().any(|head| reader::heads(&datum, head)) {
+                let global = Global::new(Symbol::new("definition"), id, span, State::Unbound);
+                expander.definition(&global, &Definition::Form(Rc::new(datum)))
+            } else {
+                expander.expression(&datum, &Env::top(id))
+            };
+            lines.push(write_core(&core.map_err(|failure| failure.0)?, &expander.vars));
+        }
+        Ok(lines.join("\n"))
     }
 
     /// Returns all names that may be used in a module, sorted: its own, imported ones, and those of the language.

@@ -63,6 +63,11 @@ impl Interpreter {
         self.machine.limits = limits;
     }
 
+    /// Sets what ends a running program when it becomes true: `E0452`, which nothing in the program can handle.
+    pub fn set_interrupt(&mut self, interrupt: Arc<std::sync::atomic::AtomicBool>) {
+        self.machine.interrupt = Some(interrupt);
+    }
+
     /// Returns the texts that were read.
     pub fn sources(&self) -> &SourceMap {
         &self.machine.world.sources

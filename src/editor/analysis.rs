@@ -147,8 +147,7 @@ impl Analysis {
     }
 
     fn place(&self, span: Span) -> Option<Place> {
-        let source = self.interpreter.sources().get(span.file)?;
-        Some(Place { file: source.name.clone(), text: source.text.clone(), range: range(span) })
+        place(&self.interpreter, span)
     }
 
     fn problem(&self, diagnostic: &Diagnostic) -> Problem {
@@ -190,23 +189,7 @@ impl Analysis {
         if syntax::local_binding(path, name).is_some() {
             return Some(format!("`{name}`: a local variable"));
         }
-        let meaning = self.interpreter.meaning(&self.module, name)?;
-        if let Some(native) = meaning.native {
-            return Some(documentation::of_native(native));
-        }
-        if meaning.kind == NameKind::Form {
-            return Some(format!("`{name}`: a form of the language"));
-        }
-        let (place, form_name) = self.definition_place(name)?;
-        let data = syntax::data(&place.text);
-        let start = place.range.0;
-        let form =
-            data.iter().find(|form| (form.span.start as usize..form.span.end as usize).contains(&start))?;
-        let said = documentation::of_definition(form, &place.text);
-        Some(match said.is_empty() {
-            true => format!("`{form_name}`"),
-            false => format!("{said}\n\n*{}*", place.file),
-        })
+        said_of_name(&mut self.interpreter, &self.module, Some(self.file), name)
     }
 
     /// Returns where what stands at a position is defined.
@@ -226,39 +209,7 @@ impl Analysis {
         if importing && let Some(file) = module.and_then(|module| self.interpreter.module_file(&module)) {
             return self.place(Span { file, start: 0, end: 0 });
         }
-        self.definition_place(name).map(|(place, _)| place)
-    }
-
-    fn definition_place(&mut self, name: &str) -> Option<(Place, String)> {
-        let meaning = self.interpreter.meaning(&self.module, name)?;
-        let found = meaning.span.and_then(|span| self.place(span));
-        if meaning.kind != NameKind::Macro
-            && let Some(place) = found
-        {
-            return Some((place, name.to_owned()));
-        }
-        // A macro: its form is looked for in this module and in those that it imports, prefixes left out.
-        let mut files = vec![self.file];
-        for module in self.interpreter.imports_of(&self.module) {
-            files.extend(self.interpreter.module_file(&module));
-        }
-        let sources = self.interpreter.sources();
-        files.extend((0..).map(FileId).take_while(|file| {
-            sources.get(*file).is_some_and(|source| source.name.starts_with("<prelude>"))
-        }));
-        for file in files {
-            let Some(source) = sources.get(file) else { continue };
-            if !source.text.contains(name) {
-                continue;
-            }
-            let data = syntax::data(&source.text);
-            if let Some((_, span)) = syntax::definition_of(&data, name) {
-                let place =
-                    Place { file: source.name.clone(), text: source.text.clone(), range: range(span) };
-                return Some((place, name.to_owned()));
-            }
-        }
-        found.map(|place| (place, name.to_owned()))
+        definition_place(&mut self.interpreter, &self.module, Some(self.file), name)
     }
 
     /// Returns what can be written at a position, and where the word begins that it replaces.
@@ -374,4 +325,69 @@ pub fn outline(text: &str) -> Vec<Outline> {
             })
         })
         .collect()
+}
+
+fn place(interpreter: &Interpreter, span: Span) -> Option<Place> {
+    let source = interpreter.sources().get(span.file)?;
+    Some(Place { file: source.name.clone(), text: source.text.clone(), range: range(span) })
+}
+
+/// Returns what is said of a name in a module that is there.
+pub fn describe(interpreter: &mut Interpreter, module: &ModuleName, name: &str) -> Option<String> {
+    said_of_name(interpreter, module, None, name)
+}
+
+fn said_of_name(
+    interpreter: &mut Interpreter,
+    module: &ModuleName,
+    file: Option<FileId>,
+    name: &str,
+) -> Option<String> {
+    let meaning = interpreter.meaning(module, name)?;
+    if let Some(native) = meaning.native {
+        return Some(documentation::of_native(native));
+    }
+    if meaning.kind == NameKind::Form {
+        return Some(format!("`{name}`: a form of the language"));
+    }
+    let Some(place) = definition_place(interpreter, module, file, name) else {
+        return Some(format!("`{name}`"));
+    };
+    let data = syntax::data(&place.text);
+    let start = place.range.0;
+    let form =
+        data.iter().find(|form| (form.span.start as usize..form.span.end as usize).contains(&start))?;
+    let said = documentation::of_definition(form, &place.text);
+    Some(if said.is_empty() { format!("`{name}`") } else { format!("{said}\n\n*{}*", place.file) })
+}
+
+/// Returns where a name is defined; macros are looked for in `file` and in what the module imports.
+fn definition_place(
+    interpreter: &mut Interpreter,
+    module: &ModuleName,
+    file: Option<FileId>,
+    name: &str,
+) -> Option<Place> {
+    let meaning = interpreter.meaning(module, name)?;
+    let found = meaning.span.and_then(|span| place(interpreter, span));
+    if meaning.kind != NameKind::Macro && found.is_some() {
+        return found;
+    }
+    let mut files: Vec<FileId> = file.into_iter().collect();
+    for import in interpreter.imports_of(module) {
+        files.extend(interpreter.module_file(&import));
+    }
+    let sources = interpreter.sources();
+    files.extend(
+        (0..)
+            .map(FileId)
+            .take_while(|file| sources.get(*file).is_some_and(|source| source.name.starts_with("<prelude>"))),
+    );
+    let defined = files.into_iter().find_map(|file| {
+        let source = sources.get(file).filter(|source| source.text.contains(name))?;
+        let data = syntax::data(&source.text);
+        let (_, span) = syntax::definition_of(&data, name)?;
+        Some(Place { file: source.name.clone(), text: source.text.clone(), range: range(span) })
+    });
+    defined.or(found)
 }

@@ -8,6 +8,8 @@ mod format;
 mod host;
 mod syntax;
 
-pub use analysis::{Analysis, Candidate, CandidateKind, Outline, Place, Problem, declared_module, outline};
+pub use analysis::{
+    Analysis, Candidate, CandidateKind, Outline, Place, Problem, declared_module, describe, outline,
+};
 pub use format::{Formatted, format_text};
 pub use host::OpenModules;

@@ -93,7 +93,7 @@ pub struct Evaluated {
 
 /// One evaluation.
 pub struct Evaluation {
-    interpreter: Interpreter,
+    pub(super) interpreter: Interpreter,
     color: bool,
 }
 
@@ -225,16 +225,6 @@ impl Evaluation {
         Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(field).collect())
     }
 
-    /// Evaluates one input of the interactive loop; definitions stay.
-    ///
-    /// # Errors
-    /// [`EvaluationError::Language`].
-    pub fn interactive(&mut self, text: &str) -> Result<Value, EvaluationError> {
-        let module = ModuleName::parse("(hpcl user)").expect("a valid name");
-        let value = self.interpreter.eval(&module, "<input>", text);
-        self.checked(value)
-    }
-
     /// Hashes the whole graph.
     ///
     /// # Errors
@@ -269,7 +259,7 @@ impl Evaluation {
         self.checked(value)
     }
 
-    fn checked(&self, result: Result<Value, Vec<Diagnostic>>) -> Result<Value, EvaluationError> {
+    pub(super) fn checked<T>(&self, result: Result<T, Vec<Diagnostic>>) -> Result<T, EvaluationError> {
         let sources = self.interpreter.sources();
         result.map_err(|diagnostics| {
             let shown: Vec<Diagnostic> =

@@ -5,6 +5,7 @@
 
 mod error;
 mod evaluation;
+mod interactive;
 mod natives;
 
 use std::{
@@ -22,6 +23,7 @@ use hpcl_lang::{
 
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
+pub use interactive::USER_MODULE;
 
 use crate::{
     channel::{self, Channels, Index},

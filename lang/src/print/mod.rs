@@ -4,9 +4,11 @@
 //! costs memory only, so that no value overflows the machine's stack.
 
 mod atom;
+mod core;
 mod datum;
 mod value;
 
 pub use atom::{write_char, write_keyword, write_string, write_symbol};
+pub use core::write_core;
 pub use datum::write_datum;
 pub use value::{display, summary, write};

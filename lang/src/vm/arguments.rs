@@ -25,13 +25,27 @@ impl Machine {
     pub(super) fn check_limits(&mut self) -> Result<(), Fault> {
         self.steps = self.steps.saturating_sub(1);
         if self.steps == 0 {
-            return Err(Diagnostic::new("E0450", "the program took more steps than it may").into());
+            self.next_slice()?;
         }
         if self.frames.len() > self.limits.depth || self.stack.len() > self.limits.values {
             let diagnostic = Diagnostic::new("E0451", "calls are nested too deeply")
                 .hint("does a recursion never end? a call in tail position needs no space");
             return Err(diagnostic.into());
         }
+        Ok(())
+    }
+
+    /// Goes on for another slice of steps, if the program may.
+    fn next_slice(&mut self) -> Result<(), Fault> {
+        let interrupt = self.interrupt.as_ref();
+        if interrupt.is_some_and(|interrupt| interrupt.load(std::sync::atomic::Ordering::Relaxed)) {
+            return Err(Diagnostic::new("E0452", "the evaluation was interrupted").into());
+        }
+        if self.later_steps == 0 {
+            return Err(Diagnostic::new("E0450", "the program took more steps than it may").into());
+        }
+        self.steps = self.later_steps.min(super::SLICE);
+        self.later_steps -= self.steps;
         Ok(())
     }
 

@@ -130,5 +130,5 @@ impl Machine {
 
 /// Whether a limit was reached, which no handler takes.
 fn is_limit(diagnostic: &Diagnostic) -> bool {
-    matches!(diagnostic.code, "E0450" | "E0451")
+    matches!(diagnostic.code, "E0450" | "E0451" | "E0452")
 }

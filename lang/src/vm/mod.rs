@@ -90,12 +90,19 @@ pub(crate) struct Machine {
     /// Values below this place do not count: a definition does not depend on who needs it first.
     floor: usize,
     steps: u64,
+    /// Steps beyond these: the program pauses between slices to look for an interruption.
+    later_steps: u64,
+    /// Ends the program when it is true.
+    pub interrupt: Option<std::sync::Arc<std::sync::atomic::AtomicBool>>,
     inline: Inline,
     nothing: Rc<Environment>,
     escapes: u64,
     /// What was last handed to a handler, with its diagnostic, for raising it again.
     caught: Option<(Value, Diagnostic)>,
 }
+
+/// How many steps a program takes between two looks for an interruption.
+const SLICE: u64 = 100_000;
 
 fn idle() -> Rc<Closure> {
     let span = Span { file: FileId(0), start: 0, end: 0 };
@@ -150,6 +157,8 @@ impl Machine {
             dynamics: Vec::new(),
             floor: 0,
             steps: u64::MAX,
+            later_steps: 0,
+            interrupt: None,
             inline,
             nothing: Rc::default(),
             escapes: 0,
@@ -187,7 +196,7 @@ impl Machine {
 
     /// Returns how many steps the last program left of its limit.
     pub fn steps_left(&self) -> u64 {
-        self.steps
+        self.steps.saturating_add(self.later_steps)
     }
 
     fn start(&mut self) {
@@ -195,7 +204,8 @@ impl Machine {
         self.frames.clear();
         self.dynamics.clear();
         self.floor = 0;
-        self.steps = self.limits.steps;
+        self.steps = self.limits.steps.min(SLICE);
+        self.later_steps = self.limits.steps - self.steps;
         self.frames.push(Frame::Mark(Mark::Boundary));
     }
 
