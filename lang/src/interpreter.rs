@@ -61,6 +61,7 @@ impl Interpreter {
     /// Sets how far programs may go.
     pub fn set_limits(&mut self, limits: Limits) {
         self.machine.limits = limits;
+        self.machine.world.limits = limits;
     }
 
     /// Sets what ends a running program when it becomes true: `E0452`, which nothing in the program can handle.

@@ -44,6 +44,8 @@ pub struct Context<'a> {
     pub host: &'a mut dyn Any,
     /// The texts that were read.
     pub sources: &'a SourceMap,
+    /// The names that macros introduced.
+    pub(crate) names: &'a mut crate::expand::Aliases,
 }
 
 /// An error without a place; the interpreter adds the place and the trace.

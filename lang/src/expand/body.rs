@@ -82,7 +82,7 @@ impl Expander<'_> {
                 is_definition(special) || matches!(special, Special::Begin)
             }
             Denotation::Top(Binding::Macro(rules)) | Denotation::Local(Local::Macro(rules)) => {
-                matches!(*rules, Macro::Rules(_))
+                matches!(*rules, Macro::Rules(_) | Macro::Procedure(_))
             }
             _ => false,
         })
@@ -96,15 +96,16 @@ impl Expander<'_> {
         let special = match self.world.denote(*head, env)? {
             Denotation::Top(Binding::Special(special)) => special,
             Denotation::Top(Binding::Macro(rules)) | Denotation::Local(Local::Macro(rules)) => {
-                let Macro::Rules(rules) = &*rules else {
-                    items.push(Item::Expression(form.clone()));
-                    return Ok(());
-                };
                 if !self.stack.has_room() {
                     return Err(ExpandError::TooDeep { span: form.span }.into());
                 }
-                let expanded = rules.expand(form, env, &mut self.world.aliases)?;
-                return self.collect(&expanded, env, items);
+                return match self.world.expand_use(&rules, form, env)? {
+                    Some(expanded) => self.collect(&expanded, env, items),
+                    None => {
+                        items.push(Item::Expression(form.clone()));
+                        Ok(())
+                    }
+                };
             }
             _ => {
                 items.push(Item::Expression(form.clone()));

@@ -12,7 +12,7 @@ use crate::{
     value::Value,
 };
 
-use super::{Env, ExpandError, Expander, Failure, env::Local, list_items};
+use super::{Env, ExpandError, Expander, Failure, Macro, env::Local, list_items};
 
 fn bad(form: &'static str, span: Span, expected: &'static str) -> Failure {
     ExpandError::BadSyntax { form, span, expected }.into()
@@ -410,11 +410,22 @@ impl Expander<'_> {
             return Err(bad("set!", form.span, "`(set! name value)`"));
         };
         let plain = self.world.aliases.original(*name);
+        if let Denotation::Local(Local::Macro(found)) | Denotation::Top(Binding::Macro(found)) =
+            self.world.denote(*name, env)?
+            && let Macro::Procedure(transformer) = &*found
+            && transformer.variable
+        {
+            let expanded = super::transform(self.world, transformer, form, env)?;
+            return self.expression(&expanded, env);
+        }
         if self.world.side() != Side::Builder {
             return Err(ExpandError::Mutation { name: plain, span: form.span }.into());
         }
         let value = self.expression(value, env)?;
         match self.world.denote(*name, env)? {
+            Denotation::Local(Local::Variable(var)) if var.0 < self.first_var => {
+                Err(self.other_phase(*name, *span))
+            }
             Denotation::Local(Local::Variable(var)) => {
                 if let Some(info) = self.vars.get_mut(var.0 as usize) {
                     info.mutated = true;

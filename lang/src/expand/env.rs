@@ -8,12 +8,14 @@
 
 use std::{cell::RefCell, rc::Rc};
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{
     core_form::Var,
     datum::{Datum, DatumKind},
     module::ModuleId,
+    span::Span,
     symbol::Symbol,
 };
 
@@ -54,6 +56,8 @@ pub(crate) enum Mark {
     ImportedModules(Var),
     /// The extensions that `with-extensions` attaches.
     Extensions(Var),
+    /// Inside is the procedure of a macro that is defined there.
+    Transformer(Env),
 }
 
 /// What a name means inside of scopes.
@@ -63,6 +67,8 @@ pub(crate) enum Local {
     Variable(Var),
     /// A macro.
     Macro(Rc<Macro>),
+    /// A variable of a `syntax-case` pattern, and how many ellipses it is under.
+    Pattern(Var, usize),
     /// A constant, such as the accessor of a record type defined in a body.
     Constant(crate::value::Value),
 }
@@ -71,25 +77,116 @@ pub(crate) enum Local {
 pub(crate) struct Alias {
     /// What it was in the template; may itself be an alias.
     pub original: Symbol,
-    /// Where the macro was defined.
+    expansion: Rc<Expansion>,
+}
+
+/// One expansion of a macro: the names that its templates introduced.
+pub(crate) struct Expansion {
+    env: Env,
+    names: RefCell<FxHashMap<Symbol, Symbol>>,
+}
+
+/// The use of a procedural macro that is being expanded.
+pub(crate) struct Use {
+    /// The macro's name.
+    pub name: Symbol,
+    /// The whole form.
+    pub span: Span,
+    /// Where the form stands.
     pub env: Env,
+    /// The name at the head of the form.
+    pub head: Option<Symbol>,
+    expansions: Vec<Rc<Expansion>>,
 }
 
 /// All aliases of an interpreter.
 #[derive(Default)]
-pub(crate) struct Aliases(Vec<Alias>);
+pub(crate) struct Aliases {
+    all: Vec<Alias>,
+    /// The use of a procedural macro that is being expanded, if any.
+    pub current: Option<Use>,
+}
+
+impl Alias {
+    /// Returns the place where the macro was defined.
+    pub fn env(&self) -> &Env {
+        &self.expansion.env
+    }
+}
+
+impl Expansion {
+    /// Returns an expansion of a macro that was defined there.
+    pub fn new(env: Env) -> Rc<Self> {
+        Rc::new(Expansion { env, names: RefCell::default() })
+    }
+}
+
+impl Use {
+    /// Returns the use of a macro by a form.
+    pub fn new(name: Symbol, form: &Datum, env: &Env) -> Self {
+        Use { name, span: form.span, env: env.clone(), head: head(form), expansions: Vec::new() }
+    }
+}
+
+/// Returns the first name in a form, going into its first part.
+pub(crate) fn head(form: &Datum) -> Option<Symbol> {
+    match &form.kind {
+        DatumKind::Symbol(name) => Some(*name),
+        DatumKind::List(items) | DatumKind::Dotted(items, _) | DatumKind::Vector(items) => {
+            items.iter().find_map(head)
+        }
+        _ => None,
+    }
+}
 
 impl Aliases {
     /// Returns a fresh alias.
     pub fn fresh(&mut self, original: Symbol, env: Env) -> Symbol {
-        let index = u32::try_from(self.0.len()).unwrap_or(u32::MAX >> 1);
-        self.0.push(Alias { original, env });
+        self.add(original, Expansion::new(env))
+    }
+
+    fn add(&mut self, original: Symbol, expansion: Rc<Expansion>) -> Symbol {
+        let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX >> 1);
+        self.all.push(Alias { original, expansion });
         Symbol::alias(index)
+    }
+
+    /// Returns the alias of a name in an expansion.
+    pub fn rename(&mut self, name: Symbol, expansion: &Rc<Expansion>) -> Symbol {
+        if let Some(renamed) = expansion.names.borrow().get(&name) {
+            return *renamed;
+        }
+        let renamed = self.add(name, expansion.clone());
+        expansion.names.borrow_mut().insert(name, renamed);
+        renamed
+    }
+
+    /// Returns the alias of a name that a template of the procedural macro at work introduces; without one, the name.
+    pub fn introduce(&mut self, name: Symbol, env: &Env) -> Symbol {
+        let Some(current) = &mut self.current else { return name };
+        let known = current.expansions.iter().find(|expansion| expansion.env.same(env)).cloned();
+        let expansion = known.unwrap_or_else(|| {
+            let expansion = Expansion::new(env.clone());
+            current.expansions.push(expansion.clone());
+            expansion
+        });
+        self.rename(name, &expansion)
+    }
+
+    /// Returns the name that would have been written where another was: introduced by the same expansions.
+    pub fn written_like(&mut self, context: Symbol, name: Symbol) -> Symbol {
+        let mut expansions = Vec::new();
+        let mut context = context;
+        while let Some(alias) = self.get(context) {
+            expansions.push(alias.expansion.clone());
+            context = alias.original;
+        }
+        expansions.iter().rev().fold(name, |name, expansion| self.rename(name, expansion))
     }
 
     /// Returns what is known of an alias.
     pub fn get(&self, name: Symbol) -> Option<&Alias> {
-        name.alias_index().and_then(|index| self.0.get(index as usize))
+        name.alias_index().and_then(|index| self.all.get(index as usize))
     }
 
     /// Returns the name as the user wrote it.
@@ -118,6 +215,25 @@ impl Env {
     /// Returns the environment of a module's top level.
     pub fn top(module: ModuleId) -> Self {
         Env { module, scope: None }
+    }
+
+    /// Whether it is the same place.
+    fn same(&self, other: &Env) -> bool {
+        self.module == other.module
+            && match (&self.scope, &other.scope) {
+                (None, None) => true,
+                (Some(ours), Some(theirs)) => Rc::ptr_eq(ours, theirs),
+                _ => false,
+            }
+    }
+
+    /// Returns the place where a macro is defined whose transformer stands here.
+    pub fn of_templates(&self) -> Env {
+        let found = self.mark(|mark| match mark {
+            Mark::Transformer(env) => Some(env.clone()),
+            _ => None,
+        });
+        found.unwrap_or_else(|| Env::top(self.module))
     }
 
     /// Returns the environment inside of a new, empty scope.
@@ -187,5 +303,34 @@ impl Env {
             scope = current.parent.as_ref();
         }
         names
+    }
+}
+
+/// Whether two names mean the same: the same local binding, or no local binding and the same original name.
+pub(crate) fn same_binding(
+    left: Symbol,
+    left_env: &Env,
+    right: Symbol,
+    right_env: &Env,
+    aliases: &Aliases,
+) -> bool {
+    match (local_of(left, left_env, aliases), local_of(right, right_env, aliases)) {
+        (None, None) => aliases.original(left) == aliases.original(right),
+        (Some(Local::Variable(a)), Some(Local::Variable(b)))
+        | (Some(Local::Pattern(a, _)), Some(Local::Pattern(b, _))) => a == b,
+        (Some(Local::Macro(a)), Some(Local::Macro(b))) => Rc::ptr_eq(&a, &b),
+        _ => false,
+    }
+}
+
+/// Returns the local binding of a name, following aliases.
+pub(crate) fn local_of(name: Symbol, env: &Env, aliases: &Aliases) -> Option<Local> {
+    let (mut name, mut env) = (name, env);
+    loop {
+        if let Some(local) = env.local(name) {
+            return Some(local);
+        }
+        let alias = aliases.get(name)?;
+        (name, env) = (alias.original, alias.env());
     }
 }

@@ -6,7 +6,6 @@
 
 use std::{borrow::Cow, rc::Rc};
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{
@@ -14,12 +13,14 @@ use crate::{
     reader::MAX_DEPTH,
     span::Span,
     symbol::Symbol,
+    value::Value,
 };
 
 use super::{
-    env::{Aliases, Env, Local},
+    env::{Aliases, Env, Expansion, same_binding},
     error::ExpandError,
     record::RecordSpec,
+    transform::Transformer,
 };
 use crate::module::ModuleId;
 
@@ -29,6 +30,8 @@ pub(crate) enum Macro {
     Rules(Rules),
     /// A name that stands for an expression.
     Identifier(Rules),
+    /// A procedure from syntax to syntax.
+    Procedure(Transformer),
     /// The constructor of a record type.
     Record(Rc<RecordSpec>),
     /// The record being made, such as `this-package`.
@@ -159,6 +162,35 @@ impl Rules {
         Ok(rules)
     }
 
+    /// Returns the rules that match the patterns of a `syntax-case` form.
+    pub fn for_patterns(env: Env, literals: Vec<Symbol>) -> Rules {
+        let (name, ellipsis) = (Symbol::new("syntax-case"), Symbol::new("..."));
+        Rules { name, env, ellipsis, literals, rules: Vec::new(), whole: true }
+    }
+
+    /// Returns the variables of a pattern, each with the number of ellipses it is under.
+    pub fn pattern_variables(&self, pattern: &Datum, aliases: &Aliases) -> Vec<(Symbol, usize)> {
+        let mut variables = Vec::new();
+        self.variables(pattern, aliases, 0, &mut variables);
+        variables
+    }
+
+    /// Matches a form; returns the values of the pattern's variables, in their order, if it fits.
+    pub fn values(
+        &self,
+        pattern: &Datum,
+        variables: &[(Symbol, usize)],
+        form: &Datum,
+        env: &Env,
+        aliases: &Aliases,
+    ) -> Option<Vec<Value>> {
+        let mut matches = Matches::new();
+        self.matches(pattern, form, env, aliases, &mut matches).then(|| {
+            let value = |name: &Symbol| find(&[&matches], *name).map(|bound| bound.value(*name));
+            variables.iter().map(|(name, _)| value(name).unwrap_or(Value::Nil)).collect()
+        })
+    }
+
     /// Expands a use of the macro.
     pub fn expand(&self, form: &Datum, env: &Env, aliases: &mut Aliases) -> Result<Datum, ExpandError> {
         for (pattern, template) in &self.rules {
@@ -169,8 +201,8 @@ impl Rules {
                 self.matches_arguments(pattern, form, env, aliases, &mut matches)
             };
             if matched {
-                let mut instance =
-                    Instance { rules: self, aliases, renames: FxHashMap::default(), span: form.span };
+                let expansion = Expansion::new(self.env.clone());
+                let mut instance = Instance { rules: self, aliases, expansion, span: form.span };
                 let expanded = instance.template(template, &[&matches])?;
                 if !nests_within(&expanded, MAX_DEPTH) {
                     return Err(ExpandError::TooDeep { span: form.span });
@@ -361,6 +393,17 @@ fn pick<'a>(round: &Matches<'a>, variable: Symbol) -> Matches<'a> {
 }
 
 impl<'a> Bound<'a> {
+    /// Returns what a pattern's variable stands for in a procedural macro: syntax, or lists of it.
+    fn value(&self, name: Symbol) -> Value {
+        match self {
+            Bound::One(datum) => super::syntax::wrap(datum.clone().into_owned()),
+            Bound::Many(rounds, _) => {
+                let each = |round: &Matches<'a>| find(&[round], name).map(|bound| bound.value(name));
+                Value::list(rounds.iter().filter_map(each).collect::<Vec<_>>())
+            }
+        }
+    }
+
     fn copy(&self) -> Bound<'a> {
         match self {
             Bound::One(datum) => Bound::One(datum.clone()),
@@ -375,36 +418,8 @@ impl<'a> Bound<'a> {
     }
 }
 
-/// Whether two names mean the same: the same local binding, or no local binding and the same original name.
-pub(crate) fn same_binding(
-    left: Symbol,
-    left_env: &Env,
-    right: Symbol,
-    right_env: &Env,
-    aliases: &Aliases,
-) -> bool {
-    match (local_of(left, left_env, aliases), local_of(right, right_env, aliases)) {
-        (None, None) => aliases.original(left) == aliases.original(right),
-        (Some(Local::Variable(a)), Some(Local::Variable(b))) => a == b,
-        (Some(Local::Macro(a)), Some(Local::Macro(b))) => Rc::ptr_eq(&a, &b),
-        _ => false,
-    }
-}
-
-/// Returns the local binding of a name, following aliases.
-pub(crate) fn local_of(name: Symbol, env: &Env, aliases: &Aliases) -> Option<Local> {
-    let (mut name, mut env) = (name, env);
-    loop {
-        if let Some(local) = env.local(name) {
-            return Some(local);
-        }
-        let alias = aliases.get(name)?;
-        (name, env) = (alias.original, &alias.env);
-    }
-}
-
 /// Whether a datum nests at most that deep, as all that is read does.
-fn nests_within(datum: &Datum, depth: usize) -> bool {
+pub(crate) fn nests_within(datum: &Datum, depth: usize) -> bool {
     let Some(depth) = depth.checked_sub(1) else { return false };
     match &datum.kind {
         DatumKind::List(items) | DatumKind::Vector(items) => {
@@ -420,7 +435,7 @@ fn nests_within(datum: &Datum, depth: usize) -> bool {
 struct Instance<'r, 'x> {
     rules: &'r Rules,
     aliases: &'x mut Aliases,
-    renames: FxHashMap<Symbol, Symbol>,
+    expansion: Rc<Expansion>,
     span: Span,
 }
 
@@ -546,12 +561,7 @@ impl Instance<'_, '_> {
     }
 
     fn rename(&mut self, name: Symbol) -> Symbol {
-        if let Some(renamed) = self.renames.get(&name) {
-            return *renamed;
-        }
-        let renamed = self.aliases.fresh(name, self.rules.env.clone());
-        self.renames.insert(name, renamed);
-        renamed
+        self.aliases.rename(name, &self.expansion)
     }
 
     fn ellipsis_error(&self, name: Symbol) -> ExpandError {

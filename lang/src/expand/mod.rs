@@ -20,6 +20,9 @@ mod procedure;
 mod quasi;
 pub(crate) mod record;
 pub(crate) mod stack;
+pub(crate) mod syntax;
+mod syntax_case;
+mod transform;
 
 use std::rc::Rc;
 
@@ -35,8 +38,9 @@ use crate::{
 pub use self::error::{ExpandError, Failure};
 pub(crate) use self::{
     define::{MacroSource, define_values_parts, defined_name, formals, macro_parts},
-    env::{Aliases, Env, Local},
+    env::{Aliases, Env, Local, head, same_binding},
     macros::{Macro, Rules},
+    transform::{evaluate_transformer, transform},
 };
 use crate::module::Denotation;
 
@@ -47,6 +51,8 @@ pub(crate) struct Expander<'w> {
     /// The variables so far.
     pub vars: Vec<VarInfo>,
     stack: stack::StackGuard,
+    /// Variables below are of the program around a macro's procedure, which cannot use them.
+    first_var: u32,
 }
 
 /// Returns the most clauses of a form each of whose clauses stands inside of what the one before becomes.
@@ -74,7 +80,15 @@ fn list_items(datum: &Datum) -> Option<&[Datum]> {
 impl<'w> Expander<'w> {
     /// Returns an expander for one definition.
     pub fn new(world: &'w mut World) -> Self {
-        Expander { world, vars: Vec::new(), stack: stack::StackGuard::new() }
+        Expander { world, vars: Vec::new(), stack: stack::StackGuard::new(), first_var: 0 }
+    }
+
+    /// Returns an expander for the procedure of a macro, which may stand inside of a definition.
+    fn for_transformer(world: &'w mut World) -> Self {
+        let first_var = world.next_var;
+        let hidden = VarInfo { name: Symbol::new("hidden"), mutated: false };
+        let vars = vec![hidden; first_var as usize];
+        Expander { world, vars, stack: stack::StackGuard::new(), first_var }
     }
 
     /// Expands a definition: the expression whose value it has.
@@ -98,6 +112,7 @@ impl<'w> Expander<'w> {
     /// Makes a variable.
     pub(crate) fn fresh(&mut self, name: Symbol) -> Var {
         let var = Var(u32::try_from(self.vars.len()).unwrap_or(u32::MAX));
+        self.world.next_var = self.world.next_var.max(var.0.saturating_add(1));
         let name = self.world.aliases.original(name);
         self.vars.push(VarInfo { name, mutated: false });
         var
@@ -142,7 +157,14 @@ impl<'w> Expander<'w> {
 
     fn identifier(&mut self, name: Symbol, span: Span, env: &Env) -> Result<Core, Failure> {
         match self.world.denote(name, env)? {
+            Denotation::Local(Local::Variable(var) | Local::Pattern(var, _)) if var.0 < self.first_var => {
+                Err(self.other_phase(name, span))
+            }
             Denotation::Local(Local::Variable(var)) => Ok(Core::Local(var)),
+            Denotation::Local(Local::Pattern(..)) => {
+                let name = self.world.aliases.original(name);
+                Err(ExpandError::NotAValue { name, span, what: "a variable of a pattern" }.into())
+            }
             Denotation::Local(Local::Constant(value)) => Ok(Core::Const(value)),
             Denotation::Local(Local::Macro(rules)) | Denotation::Top(Binding::Macro(rules)) => {
                 match &*rules {
@@ -151,6 +173,11 @@ impl<'w> Expander<'w> {
                         self.expression(&expanded, env)
                     }
                     Macro::This(module, this) => self.this_record(*module, *this, span, env),
+                    Macro::Procedure(transformer) => {
+                        let form = Datum { kind: DatumKind::Symbol(name), span };
+                        let expanded = transform(self.world, transformer, &form, env)?;
+                        self.expression(&expanded, env)
+                    }
                     Macro::Rules(_) | Macro::Record(_) => {
                         let name = self.world.aliases.original(name);
                         Err(ExpandError::NotAValue { name, span, what: "a macro" }.into())
@@ -221,6 +248,10 @@ impl<'w> Expander<'w> {
                         let expanded = rules.expand(form, env, &mut self.world.aliases)?;
                         self.expression_named(&expanded, env, name)
                     }
+                    Macro::Procedure(transformer) => {
+                        let expanded = transform(self.world, transformer, form, env)?;
+                        self.expression_named(&expanded, env, name)
+                    }
                     Macro::Identifier(rules) => {
                         let expanded = rules.expand_identifier(head.span, env, &mut self.world.aliases)?;
                         let procedure = self.expression(&expanded, env)?;
@@ -261,7 +292,7 @@ impl<'w> Expander<'w> {
         match datum.kind {
             DatumKind::Symbol(name) => {
                 self.world.aliases.original(name).as_str() == word
-                    && macros::local_of(name, env, &self.world.aliases).is_none()
+                    && env::local_of(name, env, &self.world.aliases).is_none()
             }
             _ => false,
         }
@@ -338,8 +369,13 @@ impl<'w> Expander<'w> {
             Special::ResolveInterface => self.resolve_interface(form, arguments, env),
             Special::SourceLocation => Ok(self.source_location(form.span)),
             Special::UseModules => self.use_modules(form, arguments, env),
+            Special::SyntaxCase => self.syntax_case(form, arguments, env),
+            Special::Syntax => self.syntax(form, arguments, env),
+            Special::Quasisyntax => self.quasisyntax(form, arguments, env),
+            Special::WithSyntax => self.with_syntax(form, arguments, env),
             Special::Unquote
             | Special::Ungexp
+            | Special::Unsyntax
             | Special::SyntaxRules
             | Special::DefineModule
             | Special::Export
@@ -364,6 +400,19 @@ impl<'w> Expander<'w> {
         }
     }
 
+    fn other_phase(&self, name: Symbol, span: Span) -> Failure {
+        let name = self.world.aliases.original(name);
+        ExpandError::Other {
+            message: format!("`{name}` has no value yet while macros are expanded"),
+            span,
+            hint: Some(
+                "the procedure of a macro can use definitions of modules, but no variables around it"
+                    .to_owned(),
+            ),
+        }
+        .into()
+    }
+
     fn misplaced(&self, form: &Datum) -> Failure {
         let head = self.head_name(form);
         let hint = match head.as_str() {
@@ -371,6 +420,7 @@ impl<'w> Expander<'w> {
             "ungexp" | "ungexp-splicing" | "ungexp-native" | "ungexp-native-splicing" => {
                 Some("`#$` is for use inside of staged code (`#~`)")
             }
+            "unsyntax" | "unsyntax-splicing" => Some("`#,` is for use inside of a template (``#` ``)"),
             _ => None,
         };
         ExpandError::Other {

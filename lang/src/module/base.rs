@@ -23,6 +23,7 @@ pub enum Special {
     AndLetStar, Match, MatchLambda, MatchLambdaStar, MatchLet, MatchLetStar, Cut, Cute, Guard, Assert, Set, Gexp,
     Ungexp, WithImportedModules, WithExtensions, At, AtAt, ModuleRef, ResolveInterface, LetEscape, MemoLambda,
     MemoLambdaIdentity, SyntaxRules, SourceLocation, FalseIfException, While, CondExpand,
+    SyntaxCase, Syntax, Quasisyntax, Unsyntax, WithSyntax,
 }
 
 /// The forms by name.
@@ -57,6 +58,8 @@ pub const SPECIALS: &[(&str, Special)] = &[
     ("syntax-rules", Special::SyntaxRules), ("identifier-syntax", Special::SyntaxRules),
     ("current-source-location", Special::SourceLocation), ("false-if-exception", Special::FalseIfException),
     ("while", Special::While), ("cond-expand", Special::CondExpand),
+    ("syntax-case", Special::SyntaxCase), ("syntax", Special::Syntax), ("quasisyntax", Special::Quasisyntax),
+    ("unsyntax", Special::Unsyntax), ("unsyntax-splicing", Special::Unsyntax), ("with-syntax", Special::WithSyntax),
 ];
 
 /// The names of the base environment that are neither forms nor written in the language.
@@ -108,7 +111,7 @@ impl Base {
                 constants.insert(Symbol::new(name), Value::Primitive(primitive));
             }
         }
-        let own = std::iter::once(crate::vm::natives::TABLE);
+        let own = [crate::vm::natives::TABLE, crate::natives::syntax::INTERNAL].into_iter();
         for table in own.chain(crate::natives::TABLES.iter().copied()).chain(host.iter().copied()) {
             for native in table {
                 let name = Symbol::new(native.name);
@@ -120,6 +123,11 @@ impl Base {
             }
         }
         Base { side, constants, elsewhere }
+    }
+
+    /// Returns an environment without a name.
+    pub fn empty(side: Side) -> Self {
+        Base { side, constants: FxHashMap::default(), elsewhere: FxHashMap::default() }
     }
 
     /// Returns the constant of that name.

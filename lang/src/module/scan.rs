@@ -226,8 +226,9 @@ impl World {
             Denotation::Top(Binding::Macro(rules)) | Denotation::Local(Local::Macro(rules)) => rules,
             _ => return Ok(vec![TopForm::Expression(form.clone())]),
         };
-        let Macro::Rules(rules) = &*rules else { return Ok(vec![TopForm::Expression(form.clone())]) };
-        let expanded = rules.expand(form, &env, &mut self.aliases)?;
+        let Some(expanded) = self.expand_use(&rules, form, &env)? else {
+            return Ok(vec![TopForm::Expression(form.clone())]);
+        };
         let before = std::mem::take(&mut self.module_mut(id).forms);
         let scanned = self.scan_form(id, expanded);
         let produced = std::mem::replace(&mut self.module_mut(id).forms, before);

@@ -45,6 +45,10 @@ pub(crate) struct World {
     pub redefining: bool,
     /// While a program is only looked at: what is wrong in it and would be an error at its use.
     pub noted: Option<Vec<Noted>>,
+    /// More than the number of every variable that an expansion has made.
+    pub next_var: u32,
+    /// How far the procedures of macros may go.
+    pub limits: crate::vm::Limits,
 }
 
 /// Something wrong that does not end an expansion.
@@ -69,18 +73,7 @@ impl World {
     /// Returns the world of a side: the prelude and nothing else.
     pub fn new(side: Side, host: Box<dyn Host>) -> Self {
         let natives = host.natives();
-        let mut world = World {
-            sources: SourceMap::default(),
-            host,
-            base: Base::new(side, &natives),
-            modules: Vec::new(),
-            aliases: Aliases::default(),
-            by_name: FxHashMap::default(),
-            base_names: FxHashMap::default(),
-            looking: Vec::new(),
-            redefining: false,
-            noted: None,
-        };
+        let mut world = World::vacant(Base::new(side, &natives), host);
         for (name, text) in prelude::files() {
             world.sources.add(name.clone(), text.clone());
         }
@@ -103,6 +96,39 @@ impl World {
         }
         world.modules.push(module);
         world
+    }
+
+    /// Returns a world without a module.
+    fn vacant(base: Base, host: Box<dyn Host>) -> Self {
+        World {
+            sources: SourceMap::default(),
+            host,
+            base,
+            modules: Vec::new(),
+            aliases: Aliases::default(),
+            by_name: FxHashMap::default(),
+            base_names: FxHashMap::default(),
+            looking: Vec::new(),
+            redefining: false,
+            noted: None,
+            next_var: 0,
+            limits: crate::vm::Limits::default(),
+        }
+    }
+
+    /// Takes the world out of its place, which must be filled again.
+    pub fn take(&mut self) -> World {
+        let side = self.base.side;
+        std::mem::replace(self, World::vacant(Base::empty(side), Box::new(crate::host::EmptyHost)))
+    }
+
+    /// Returns what the use of a macro expands to; `None` if the macro is of a kind that the expander carries out.
+    pub fn expand_use(&mut self, found: &Macro, form: &Datum, env: &Env) -> Result<Option<Datum>, Failure> {
+        match found {
+            Macro::Rules(rules) => Ok(Some(rules.expand(form, env, &mut self.aliases)?)),
+            Macro::Procedure(transformer) => crate::expand::transform(self, transformer, form, env).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Returns the side.
@@ -219,8 +245,8 @@ impl World {
                 let binding = binding.clone();
                 return self.settle(name, module, binding).map(Denotation::Top);
             }
-            (name, module) = (alias.original, alias.env.module);
-            if let Some(local) = alias.env.local(name) {
+            (name, module) = (alias.original, alias.env().module);
+            if let Some(local) = alias.env().local(name) {
                 return Ok(Denotation::Local(local));
             }
         }
@@ -471,11 +497,6 @@ impl World {
                 Macro::Identifier(Rules::parse_identifier(name, rhs, env)?)
             }));
         }
-        Err(ExpandError::Other {
-            message: format!("the macro `{}` is defined by a procedure", self.aliases.original(name)),
-            span: rhs.span,
-            hint: Some("macros are written with `syntax-rules` or `identifier-syntax`".to_owned()),
-        }
-        .into())
+        Ok(Rc::new(Macro::Procedure(crate::expand::evaluate_transformer(self, name, rhs, env)?)))
     }
 }

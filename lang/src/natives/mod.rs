@@ -21,6 +21,7 @@ pub mod string_parts;
 pub mod string_search;
 pub mod strings;
 pub mod symbols;
+pub mod syntax;
 pub mod tables;
 pub mod vectors;
 pub mod versions;
@@ -39,6 +40,7 @@ pub static TABLES: &[&[Native]] = &[
     string_search::TABLE,
     string_comparison::TABLE,
     symbols::TABLE,
+    syntax::TABLE,
     lists::TABLE,
     list_parts::TABLE,
     alists::TABLE,

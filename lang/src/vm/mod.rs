@@ -16,6 +16,7 @@ mod frame;
 mod global;
 mod handler;
 pub mod natives;
+mod nested;
 mod run;
 mod slow;
 
@@ -35,6 +36,7 @@ use crate::{
 
 pub use exception::Exception;
 use frame::{Fault, Flow, Frame, Mark};
+pub(crate) use nested::nested;
 
 /// How far a program may go.
 #[derive(Clone, Copy, Debug)]
@@ -190,6 +192,11 @@ impl Machine {
         let mut expander = crate::expand::Expander::new(&mut self.world);
         let core = expander.expression(datum, &crate::expand::Env::top(module))?;
         let proto = crate::compile::compile(&core, &expander.vars, None, datum.span)?;
+        self.evaluate_code(proto)
+    }
+
+    /// Runs the code of a procedure without arguments.
+    pub fn evaluate_code(&mut self, proto: Rc<Proto>) -> Result<Value, Failure> {
         let closure = Closure { proto, environment: self.nothing.clone() };
         self.call(&Value::Closure(Rc::new(closure)), Vec::new())
     }

@@ -529,7 +529,9 @@ impl Machine {
     /// Calls a procedure in Rust with the topmost values, which it takes.
     pub(super) fn native(&mut self, native: &'static Native, count: usize) -> Result<Value, Raise> {
         let start = self.stack.len() - count;
-        let mut context = Context { host: self.world.host.as_any_mut(), sources: &self.world.sources };
+        let world = &mut self.world;
+        let mut context =
+            Context { host: world.host.as_any_mut(), sources: &world.sources, names: &mut world.aliases };
         let result = (native.function)(&mut context, &self.stack[start..]);
         self.stack.truncate(start);
         result
