@@ -175,3 +175,56 @@ fn a_home_whose_path_is_too_long_is_refused_with_the_remedy() {
     command.env("HOME", &long);
     insta::assert_snapshot!(environment.finish(command).failure(1));
 }
+
+#[test]
+fn an_unbound_name_is_looked_for_in_other_modules() {
+    let environment = TestEnvironment::new();
+    let fields = REST.replace("trivial-build-system", "cmake-build-system");
+    let module = |library: &str| {
+        format!(
+            "(define-module (tools)\n  #:use-module ({library} packages))\n\n(define-public tool\n  (package\n    \
+             (name \"tool\")\n    (version \"1\")\n    {fields}))\n"
+        )
+    };
+    environment.write("guix.hpcl", &module("guix"));
+    environment.write("own.hpcl", &module("hpcl"));
+    insta::assert_snapshot!(environment.run(&["eval", "-L", ".", "-e", "(@ (guix) tool)"]).failure(3));
+    let own = environment.run(&["eval", "-L", ".", "-e", "(@ (own) tool)"]).failure(3);
+    assert!(own.contains("`(hpcl build-system cmake)`; add it to `#:use-module`"), "{own}");
+}
+
+#[test]
+fn a_field_in_a_macro_is_shown_where_the_user_wrote_it() {
+    insta::assert_snapshot!(refused(&format!(
+        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define-syntax-rule (my-package n field ...)\n  \
+         (package (name n) (version \"1\") field ...\n  {REST}))\n\n(my-package \"a\" (inpust '()))\n"
+    )));
+}
+
+#[test]
+fn a_call_in_a_macro_is_shown_where_the_user_wrote_it() {
+    insta::assert_snapshot!(refused(
+        "(define-syntax-rule (first-two x) (list (car x) (cadr x)))\n(define (f y)\n  (list (first-two y)))\n(define z (f 5))\nz\n"
+    ));
+}
+
+#[test]
+fn a_name_defined_twice_shows_both_places() {
+    insta::assert_snapshot!(refused("(define a 1)\n(define b 2)\n(define a 3)\n(list a b)\n"));
+}
+
+#[test]
+fn an_error_in_arguments_names_the_package() {
+    let low =
+        package(&format!("(name \"low\")\n  (version \"1\")\n  {}", REST.replace("#$output", "#$(car '())")));
+    let text = low.replacen("(package\n", "(define low (package\n", 1).trim_end().to_owned()
+        + ")\n\n(define top\n  (package\n    (inherit low)\n    (name \"top\")))\n\ntop\n";
+    insta::assert_snapshot!(refused(&text));
+}
+
+#[test]
+fn a_loop_of_three_definitions_is_listed_with_its_places() {
+    insta::assert_snapshot!(refused(
+        "(define one (list two))\n(define two (list three))\n(define three\n  (list one))\none\n"
+    ));
+}

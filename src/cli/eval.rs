@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Outcome, options::RecipeOptions, options::TransformationOptions, session};
 use crate::{
-    host::{Entry, Evaluation, Request},
+    host::{Entry, Evaluated, Request, json},
     report::Failure,
 };
 
@@ -35,14 +35,14 @@ pub struct Arguments {
     transformations: TransformationOptions,
 }
 
-/// A package and its derivation, as printed.
+/// What is printed of a package or a value.
 #[derive(Serialize)]
-struct Row {
-    name: String,
-    version: String,
-    output: String,
-    derivation: String,
-    path: String,
+#[serde(untagged)]
+enum Row {
+    /// A package and its derivation.
+    Package { name: String, version: String, output: String, derivation: String, path: String },
+    /// Any other value, as JSON and as the language writes it.
+    Value { value: serde_json::Value, text: String },
 }
 
 /// Evaluates and prints.
@@ -65,25 +65,35 @@ pub fn run(arguments: &Arguments) -> Outcome {
             .code(crate::report::exit_code::USAGE));
     }
     let mut denoting = Vec::new();
-    let mut out = Vec::new();
     let mut plain = Vec::new();
     for value in values {
         if evaluation.denotes_packages(&value)? {
             denoting.push(value);
         } else {
-            plain.push(evaluation.write(&value));
+            plain.push(Row::Value { value: json(&value), text: evaluation.write(&value) });
         }
     }
+    let mut out = Vec::new();
+    let mut rows = Vec::new();
     if !denoting.is_empty() || !request.specifications.is_empty() {
         let entries = evaluation.entries_of(denoting, &request)?;
-        let rows = evaluation.derivations(&entries)?;
-        print_derivations(&mut out, arguments, evaluation, &rows)?;
+        let entries = evaluation.derivations(&entries)?;
+        let evaluated = evaluation.finish()?;
+        if arguments.derivation && !arguments.json {
+            for entry in &entries {
+                out.extend_from_slice(&evaluated.graph.node(entry.node).derivation.to_aterm());
+                out.push(b'\n');
+            }
+        } else {
+            rows.extend(entries.iter().map(|entry| package(entry, &evaluated)));
+        }
     }
-    if arguments.json && !plain.is_empty() {
-        serde_json::to_writer_pretty(&mut out, &plain).map_err(std::io::Error::from)?;
+    rows.extend(plain);
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        plain.iter().try_for_each(|text| writeln!(out, "{text}"))?;
+        rows.iter().try_for_each(|row| writeln!(out, "{}", shown(row)))?;
     }
     std::io::stdout().write_all(&out)?;
     Ok(ExitCode::SUCCESS)
@@ -93,40 +103,24 @@ fn is_file(target: &str) -> bool {
     target.ends_with(".hpcl") || target.ends_with(".scm") || target.contains('/')
 }
 
-fn print_derivations(
-    out: &mut Vec<u8>,
-    arguments: &Arguments,
-    evaluation: Evaluation,
-    entries: &[Entry],
-) -> Result<(), Failure> {
-    let evaluated = evaluation.finish()?;
-    let rows: Vec<Row> = entries
-        .iter()
-        .map(|entry| {
-            let node = evaluated.graph.node(entry.node);
-            Row {
-                name: entry.name.clone(),
-                version: entry.version.clone(),
-                output: entry.output.clone(),
-                derivation: node.path.canonical(),
-                path: node.output(&entry.output).map(|path| path.canonical()).unwrap_or_default(),
-            }
-        })
-        .collect();
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &rows).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    } else if arguments.derivation {
-        for entry in entries {
-            out.extend_from_slice(&evaluated.graph.node(entry.node).derivation.to_aterm());
-            out.push(b'\n');
-        }
-    } else {
-        for row in &rows {
-            let at = if row.version.is_empty() { "" } else { "@" };
-            let output = if row.output == "out" { String::new() } else { format!(":{}", row.output) };
-            writeln!(out, "{}{at}{}{output}\t{}", row.name, row.version, row.derivation)?;
+fn package(entry: &Entry, evaluated: &Evaluated) -> Row {
+    let node = evaluated.graph.node(entry.node);
+    Row::Package {
+        name: entry.name.clone(),
+        version: entry.version.clone(),
+        output: entry.output.clone(),
+        derivation: node.path.canonical(),
+        path: node.output(&entry.output).map(|path| path.canonical()).unwrap_or_default(),
+    }
+}
+
+fn shown(row: &Row) -> String {
+    match row {
+        Row::Value { text, .. } => text.clone(),
+        Row::Package { name, version, output, derivation, .. } => {
+            let at = if version.is_empty() { "" } else { "@" };
+            let output = if output == "out" { String::new() } else { format!(":{output}") };
+            format!("{name}{at}{version}{output}\t{derivation}")
         }
     }
-    Ok(())
 }

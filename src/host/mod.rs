@@ -6,6 +6,7 @@
 mod error;
 mod evaluation;
 mod interactive;
+mod json;
 mod natives;
 
 use std::{
@@ -24,6 +25,7 @@ use hpcl_lang::{
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
 pub use interactive::USER_MODULE;
+pub use json::json;
 
 use crate::{
     channel::{self, Channels, Index},
