@@ -111,7 +111,8 @@ impl Base {
                 constants.insert(Symbol::new(name), Value::Primitive(primitive));
             }
         }
-        let own = [crate::vm::natives::TABLE, crate::natives::syntax::INTERNAL].into_iter();
+        let own = [crate::vm::natives::TABLE, crate::vm::condition::TABLE, crate::natives::syntax::INTERNAL]
+            .into_iter();
         for table in own.chain(crate::natives::TABLES.iter().copied()).chain(host.iter().copied()) {
             for native in table {
                 let name = Symbol::new(native.name);

@@ -21,6 +21,7 @@ pub(crate) const PRELUDE_MODULE: super::ModuleId = super::ModuleId(0);
 const FILES: &[(&str, &str)] = &[
     ("<prelude>/lists.hpcl", include_str!("../../../stdlib/prelude/lists.hpcl")),
     ("<prelude>/procedures.hpcl", include_str!("../../../stdlib/prelude/procedures.hpcl")),
+    ("<prelude>/conditions.hpcl", include_str!("../../../stdlib/prelude/conditions.hpcl")),
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
     ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),

@@ -220,6 +220,7 @@ impl Machine {
             message: None,
             irritants: vec![Value::list(cycle)],
             diagnostic: Some(diagnostic),
+            parts: Vec::new(),
         }))
         .into()
     }

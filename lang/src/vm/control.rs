@@ -26,7 +26,6 @@ fn arity(primitive: Primitive) -> (usize, usize) {
         Primitive::Values => (0, usize::MAX),
         Primitive::CallWithValues | Primitive::Guard | Primitive::ModuleRef => (2, 2),
         Primitive::Force
-        | Primitive::Raise
         | Primitive::RaiseContinuable
         | Primitive::Reraise
         | Primitive::CallEscape
@@ -36,6 +35,7 @@ fn arity(primitive: Primitive) -> (usize, usize) {
         Primitive::WithExceptionHandler => (2, 4),
         Primitive::Catch => (3, 4),
         Primitive::MakeParameter => (1, 2),
+        Primitive::Raise => (1, 3),
     }
 }
 
@@ -103,7 +103,19 @@ impl Machine {
                 self.frames.push(Frame::Mark(Mark::Catch(Box::new(Catch { key, handler, height }))));
                 self.apply(thunk, 0)
             }
-            Primitive::Raise => Err(Raise::Thrown(take()).into()),
+            Primitive::Raise => {
+                let value = take();
+                match arguments.as_slice() {
+                    [] => Err(Raise::Thrown(value).into()),
+                    [Value::Keyword(key), continuable] if key.as_str() == "continuable?" => {
+                        match continuable.is_true() {
+                            true => self.raise_continuable(value),
+                            false => Err(Raise::Thrown(value).into()),
+                        }
+                    }
+                    others => Err(error::wrong_arity(&Value::Primitive(primitive), others.len() + 1).into()),
+                }
+            }
             Primitive::RaiseContinuable => {
                 let value = take();
                 self.raise_continuable(value)

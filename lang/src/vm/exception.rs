@@ -18,12 +18,14 @@ pub struct Exception {
     pub irritants: Vec<Value>,
     /// What to show if nothing handles it.
     pub diagnostic: Option<Diagnostic>,
+    /// The parts of a condition; none for what the machine, `error` and `throw` raise.
+    pub(crate) parts: Vec<super::condition::Part>,
 }
 
 impl Exception {
     /// Returns an exception with a key and what belongs to it.
     pub fn keyed(key: Symbol, irritants: Vec<Value>) -> Value {
-        Value::foreign(Exception { key, message: None, irritants, diagnostic: None })
+        Value::foreign(Exception { key, message: None, irritants, diagnostic: None, parts: Vec::new() })
     }
 
     /// Returns one line that says what is wrong.
@@ -32,6 +34,7 @@ impl Exception {
         match &self.message {
             Some(message) if shown.is_empty() => message.to_string(),
             Some(message) => format!("{} {shown}", message.trim_end()),
+            None if !self.parts.is_empty() => super::condition::summary(&self.parts),
             None if shown.is_empty() => format!("`{}` was thrown", self.key),
             None => format!("`{}` was thrown: {shown}", self.key),
         }

@@ -55,6 +55,7 @@ impl Machine {
                 message: Some(diagnostic.message.clone().into()),
                 irritants: Vec::new(),
                 diagnostic: Some(diagnostic.clone()),
+                parts: Vec::new(),
             })
         });
         let Some((index, action)) = self.handler_for(&value) else {

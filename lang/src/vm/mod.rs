@@ -9,6 +9,7 @@
 
 mod apply;
 mod arguments;
+pub(crate) mod condition;
 mod control;
 mod error;
 mod exception;

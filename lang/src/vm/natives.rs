@@ -8,7 +8,10 @@ use crate::{
     value::Value,
 };
 
-use super::exception::{Exception, key_of};
+use super::{
+    condition::has_standard_type,
+    exception::{Exception, key_of},
+};
 
 const fn row(
     name: &'static str,
@@ -31,9 +34,12 @@ pub static TABLE: &[Native] = &[
         "Whether a value was raised by `error`, `throw` or the machine.",
         is_exception,
     ),
-    row("error?", 1, Some(1), "Whether a value was raised by `error`, `throw` or the machine.", is_exception),
-    row("error-object?", 1, Some(1), "Whether a value was raised by `error` or the machine.", is_exception),
-    row("message-condition?", 1, Some(1), "Whether a raised value has a message.", is_exception),
+    row("condition?", 1, Some(1), "Whether a value is a condition, as all errors are.", is_exception),
+    row("error?", 1, Some(1), "Whether a raised value is an error.", is_error),
+    row("error-object?", 1, Some(1), "Whether a raised value is an error.", is_error),
+    row("message-condition?", 1, Some(1), "Whether a raised value has a message.", has_message),
+    row("exception-with-message?", 1, Some(1), "Whether a raised value has a message.", has_message),
+    row("error-message", 1, Some(1), "The message of a raised value.", message),
     row("exception-message", 1, Some(1), "The message of a raised value.", message),
     row("error-object-message", 1, Some(1), "The message of a raised value.", message),
     row("condition-message", 1, Some(1), "The message of a raised value.", message),
@@ -98,6 +104,7 @@ fn error(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
         message: Some(message.into()),
         irritants: rest,
         diagnostic: None,
+        parts: Vec::new(),
     })))
 }
 
@@ -113,6 +120,18 @@ fn throw(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
 
 fn is_exception(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Bool(argument(arguments, 0).as_foreign::<Exception>().is_some()))
+}
+
+fn is_error(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let found = argument(arguments, 0).as_foreign::<Exception>();
+    Ok(Value::Bool(found.is_some_and(|exception| has_standard_type(exception, "&error"))))
+}
+
+fn has_message(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let found = argument(arguments, 0).as_foreign::<Exception>();
+    Ok(Value::Bool(
+        found.is_some_and(|exception| exception.parts.is_empty() || has_standard_type(exception, "&message")),
+    ))
 }
 
 fn message(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
