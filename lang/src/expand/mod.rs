@@ -77,6 +77,15 @@ fn list_items(datum: &Datum) -> Option<&[Datum]> {
     }
 }
 
+fn dotted_call(span: Span) -> Failure {
+    ExpandError::Other {
+        message: "a call cannot have a dotted tail".to_owned(),
+        span,
+        hint: Some("use `apply` to pass a list of arguments".to_owned()),
+    }
+    .into()
+}
+
 impl<'w> Expander<'w> {
     /// Returns an expander for one definition.
     pub fn new(world: &'w mut World) -> Self {
@@ -144,15 +153,25 @@ impl<'w> Expander<'w> {
                 }
                 .into()),
             },
-            DatumKind::Dotted(..) => Err(ExpandError::Other {
-                message: "a call cannot have a dotted tail".to_owned(),
-                span: datum.span,
-                hint: Some("use `apply` to pass a list of arguments".to_owned()),
-            }
-            .into()),
+            DatumKind::Dotted(items, _) => match self.macro_at_head(items, env)? {
+                Some(found) => match self.world.expand_use(&found, datum, env)? {
+                    Some(expanded) => self.expression_named(&expanded, env, name),
+                    None => Err(dotted_call(datum.span)),
+                },
+                None => Err(dotted_call(datum.span)),
+            },
             DatumKind::Vector(_) => Ok(Core::Const(Value::from_datum(&self.world.aliases.strip(datum)))),
             _ => Ok(Core::Const(Value::from_datum(datum))),
         }
+    }
+
+    /// Returns the macro that the head of a form means.
+    fn macro_at_head(&mut self, items: &[Datum], env: &Env) -> Result<Option<Rc<Macro>>, Failure> {
+        let Some(Datum { kind: DatumKind::Symbol(head), .. }) = items.first() else { return Ok(None) };
+        Ok(match self.world.denote(*head, env)? {
+            Denotation::Local(Local::Macro(found)) | Denotation::Top(Binding::Macro(found)) => Some(found),
+            _ => None,
+        })
     }
 
     fn identifier(&mut self, name: Symbol, span: Span, env: &Env) -> Result<Core, Failure> {

@@ -242,6 +242,13 @@ impl Expander<'_> {
                 {
                     return inner.clone();
                 }
+                // `(a . ,b)` reads as `(a unquote b)`.
+                if let Some((before, [word, inner])) = items.split_at_checked(items.len().saturating_sub(2))
+                    && self.is_word(word, "unquote", env)
+                {
+                    let items = before.iter().map(|item| self.quasi_pattern(item, env)).collect();
+                    return super::macros::list_with_tail(items, Some(inner.clone()), span);
+                }
                 if let Some((last, before)) = items.split_last()
                     && let DatumKind::List(parts) = &last.kind
                     && let [word, inner] = parts.as_slice()

@@ -123,6 +123,10 @@ impl Base {
                 }
             }
         }
+        if side != Side::Builder {
+            let forms = super::prelude::forms().iter().filter(|form| super::prelude::for_builder(form.file));
+            elsewhere.extend(forms.map(|form| (form.name, Side::Builder)));
+        }
         Base { side, constants, elsewhere }
     }
 

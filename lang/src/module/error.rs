@@ -4,6 +4,31 @@ use crate::{diagnostic::Diagnostic, native::Side, span::Span, suggest::closest, 
 
 use super::{ModuleId, ModuleName, World};
 
+/// Guile's procedures that change values, and exist on neither side.
+const MUTATORS: &[&str] = &[
+    "set-car!",
+    "set-cdr!",
+    "list-set!",
+    "list-fill!",
+    "string-set!",
+    "string-fill!",
+    "string-copy!",
+    "string-upcase!",
+    "string-downcase!",
+    "string-reverse!",
+    "substring-fill!",
+    "vector-set!",
+    "vector-fill!",
+    "vector-copy!",
+    "vector-map!",
+    "vector-swap!",
+    "vector-reverse!",
+    "vector-move-left!",
+    "vector-move-right!",
+    "bytevector-u8-set!",
+    "bytevector-fill!",
+];
+
 /// Returns the diagnostic for a name that means nothing in a module; `locals` are the variables in scope.
 pub(crate) fn unbound(
     world: &mut World,
@@ -24,6 +49,11 @@ pub(crate) fn unbound(
             return diagnostic.hint(format!("`{name}` exists only where recipes are evaluated"));
         }
         None => {}
+    }
+    if MUTATORS.contains(&name.as_str()) {
+        return diagnostic.hint(
+            "lists, vectors and strings never change, here or in builds: make a new one from the old one",
+        );
     }
     let imported: Vec<ModuleId> = world
         .module(module)

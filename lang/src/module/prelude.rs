@@ -23,6 +23,7 @@ const FILES: &[(&str, &str)] = &[
     ("<prelude>/procedures.hpcl", include_str!("../../../stdlib/prelude/procedures.hpcl")),
     ("<prelude>/conditions.hpcl", include_str!("../../../stdlib/prelude/conditions.hpcl")),
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
+    ("<prelude>/srfi.hpcl", include_str!("../../../stdlib/prelude/srfi.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
     ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),
     (
