@@ -20,6 +20,7 @@ use hpcl_lang::{
 };
 use include_dir::{Dir, include_dir};
 
+pub use exports::Exports;
 pub use index::{Index, IndexEntry, imports};
 
 static STDLIB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");

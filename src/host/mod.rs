@@ -28,7 +28,7 @@ pub use interactive::USER_MODULE;
 pub use json::json;
 
 use crate::{
-    channel::{self, Channels, Index},
+    channel::{self, Channels, Exports, Index},
     graph::GraphBuilder,
     hash::Digest,
     store_path::{self, StoreDir, StorePath},
@@ -47,6 +47,7 @@ pub enum SourceContent {
 pub struct EvaluationHost {
     channels: Channels,
     index: OnceCell<Index>,
+    exports: OnceCell<Exports>,
     /// The graph so far.
     pub graph: GraphBuilder,
     /// The sources that the graph refers to.
@@ -68,6 +69,7 @@ impl EvaluationHost {
         EvaluationHost {
             channels,
             index: OnceCell::new(),
+            exports: OnceCell::new(),
             graph: GraphBuilder::new(),
             sources: BTreeMap::new(),
             builder_modules: BTreeMap::new(),
@@ -110,11 +112,11 @@ impl Host for EvaluationHost {
     }
 
     fn exporters(&mut self, name: &str) -> Vec<ModuleName> {
-        self.channels.exporters(name)
+        self.exports.get_or_init(|| Exports::scan(&self.channels)).of(name)
     }
 
     fn module_names(&mut self) -> Vec<ModuleName> {
-        self.channels.module_names()
+        self.exports.get_or_init(|| Exports::scan(&self.channels)).modules().to_vec()
     }
 
     fn natives(&self) -> Vec<&'static [Native]> {
