@@ -263,6 +263,10 @@ impl Interpreter {
                 };
                 Some(Meaning { kind: NameKind::Macro, span, native: None })
             }
+            Binding::UnreadSyntax(file, form) => {
+                let span = Span::new(file, form.start as usize, form.end as usize);
+                Some(Meaning { kind: NameKind::Macro, span: Some(span), native: None })
+            }
             Binding::PreludeSyntax(_) => Some(Meaning { kind: NameKind::Macro, span: None, native: None }),
             Binding::Special(_) => Some(Meaning { kind: NameKind::Form, span: None, native: None }),
         }

@@ -226,13 +226,18 @@ impl Interpreter {
         unwrap_failure(world.expand_pending(id))?;
         let module = world.module(id);
         let mut found = Vec::new();
+        let exported: rustc_hash::FxHashSet<Symbol> =
+            module.exports.values().map(|(inside, _)| *inside).collect();
         for (name, binding) in &module.table {
             let (span, is_macro) = match binding {
                 Binding::Variable(global) if name.alias_index().is_none() => (global.span, false),
                 Binding::Syntax(form) => (form.span, true),
+                Binding::UnreadSyntax(file, form) => {
+                    (Span::new(*file, form.start as usize, form.end as usize), true)
+                }
                 _ => continue,
             };
-            let exported = module.exports_all || module.exports.values().any(|(inside, _)| inside == name);
+            let exported = module.exports_all || exported.contains(name);
             found.push(DefinitionInfo { name: *name, span, exported, is_macro });
         }
         found.sort_by_key(|info| (info.span.start, info.name.as_str()));

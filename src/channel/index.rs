@@ -47,9 +47,9 @@ impl Index {
         Ok(Index { entries: entries.concat() })
     }
 
-    /// Returns the definitions that may be packages of that name: those known to be, or else all unknown ones.
+    /// Returns the definitions that are known to be packages of that name.
     pub fn candidates<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a IndexEntry> {
-        self.entries.iter().filter(move |entry| entry.name.as_deref().is_none_or(|known| known == name))
+        self.entries.iter().filter(move |entry| entry.name.as_deref() == Some(name))
     }
 
     /// Returns all entries.
@@ -106,6 +106,8 @@ fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
     let mut sources = SourceMap::default();
     let file = sources.add(module.file.clone(), module.text.clone());
     let (forms, _) = reader::read(file, &module.text);
+    let lines: Vec<usize> =
+        std::iter::once(0).chain(module.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut exported: Vec<Symbol> = Vec::new();
     forms.iter().filter(|form| head(form) == Some("define-module")).for_each(|form| {
         exported.extend(keyword_symbols(form, "export"));
@@ -124,7 +126,7 @@ fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
             let package = package_form(value);
             let may_be_package = package.is_some() || is_call(value);
             may_be_package.then(|| {
-                let (line, column) = sources.position(form.span);
+                let (line, column) = position(&lines, &module.text, form.span.start as usize);
                 IndexEntry {
                     module: module.name.clone(),
                     variable,
@@ -135,6 +137,13 @@ fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
             })
         })
         .collect()
+}
+
+/// Returns line and column, from 1, given where lines begin.
+fn position(lines: &[usize], text: &str, at: usize) -> (usize, usize) {
+    let line = lines.partition_point(|start| *start <= at);
+    let start = line.checked_sub(1).and_then(|index| lines.get(index)).copied().unwrap_or(0);
+    (line, text.get(start..at).map_or(0, |before| before.chars().count()) + 1)
 }
 
 /// Whether a definition's value could be a package at all: a call or a reference, not a lambda or a literal.

@@ -123,6 +123,9 @@ impl Channels {
             for entry in files.filter(|entry| entry.file_type().is_file()) {
                 let path = entry.path();
                 let Some(name) = path.strip_prefix(directory).ok().and_then(module_of_path) else { continue };
+                if !holds_recipes(&name) {
+                    continue;
+                }
                 modules.push(ModuleFile { name, file: path.display().to_string().into(), text: read(path)? });
             }
         }
@@ -178,6 +181,13 @@ impl Channels {
             })
         })
     }
+}
+
+/// Whether packages are looked for in a module: of a checkout of Guix itself, only below `gnu/packages`.
+fn holds_recipes(name: &ModuleName) -> bool {
+    let strs: Vec<&str> = name.parts().iter().map(|part| part.as_str()).collect();
+    !matches!(strs.as_slice(), ["guix" | "hpcl", ..] | ["gnu"])
+        && (strs.first() != Some(&"gnu") || strs.starts_with(&["gnu", "packages"]))
 }
 
 /// Returns the embedded text of a builder-side module `(hpcl build …)`.

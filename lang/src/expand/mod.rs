@@ -107,6 +107,10 @@ impl<'w> Expander<'w> {
             Definition::Form(form) => self.define_form_value(form, &env).map(|(_, core)| core),
             Definition::Expression(form) => self.expression_named(form, &env, Some(global.name)),
             Definition::Default(form, this) => self.default_procedure(form, *this, global.name, &env),
+            Definition::Unread(file, form) => {
+                let form = self.world.read_form(*file, *form)?;
+                self.define_form_value(&form, &env).map(|(_, core)| core)
+            }
             Definition::Prelude(index) => {
                 let form = crate::module::read_prelude(*index).ok_or_else(|| ExpandError::Other {
                     message: format!("the prelude's definition of `{}` cannot be read", global.name),
@@ -209,7 +213,7 @@ impl<'w> Expander<'w> {
                 let name = self.world.aliases.original(name);
                 Err(ExpandError::NotAValue { name, span, what: "a form of the language" }.into())
             }
-            Denotation::Top(Binding::Syntax(_) | Binding::PreludeSyntax(_)) => {
+            Denotation::Top(Binding::Syntax(_) | Binding::PreludeSyntax(_) | Binding::UnreadSyntax(..)) => {
                 Err(ExpandError::NotAValue { name, span, what: "a macro" }.into())
             }
             Denotation::Unbound(name, module) => {

@@ -28,7 +28,14 @@ pub(crate) use self::{
     prelude::{PRELUDE_MODULE, files as prelude_files, read as read_prelude},
     world::{Denotation, Noted, World},
 };
-use crate::{datum::Datum, expand::Macro, span::Span, symbol::Symbol, value::Value};
+use crate::{
+    datum::Datum,
+    expand::Macro,
+    reader,
+    span::{FileId, Span},
+    symbol::Symbol,
+    value::Value,
+};
 
 /// The number of a module within an interpreter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -70,6 +77,8 @@ pub enum Definition {
     Default(Rc<Datum>, Option<Symbol>),
     /// A form of the prelude that is not read yet.
     Prelude(usize),
+    /// A whole form that is not read yet.
+    Unread(FileId, reader::outline::Form),
 }
 
 /// What a name means at the top level.
@@ -83,6 +92,8 @@ pub(crate) enum Binding {
     Syntax(Rc<Datum>),
     /// A macro of the prelude that is not read yet.
     PreludeSyntax(usize),
+    /// A macro whose definition is not read yet.
+    UnreadSyntax(FileId, reader::outline::Form),
     /// A macro.
     Macro(Rc<Macro>),
     /// A form of the language.

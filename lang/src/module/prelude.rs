@@ -7,12 +7,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::{
-    datum::{Datum, DatumKind},
-    reader,
-    span::{FileId, Span},
-    symbol::Symbol,
-};
+use crate::{datum::Datum, reader, span::FileId, symbol::Symbol};
 
 /// The number of the module that holds the prelude.
 pub(crate) const PRELUDE_MODULE: super::ModuleId = super::ModuleId(0);
@@ -113,22 +108,8 @@ pub(crate) fn read(index: usize) -> Option<Datum> {
     let file = FileId(u32::try_from(form.file).ok()?);
     let (data, _) = reader::read(file, text.get(form.start..form.end)?);
     let mut datum = data.into_iter().next()?;
-    shift(&mut datum, u32::try_from(form.start).ok()?);
+    reader::outline::shift(&mut datum, u32::try_from(form.start).ok()?);
     Some(datum)
-}
-
-fn shift(datum: &mut Datum, by: u32) {
-    datum.span = Span { start: datum.span.start + by, end: datum.span.end + by, ..datum.span };
-    match &mut datum.kind {
-        DatumKind::List(items) | DatumKind::Vector(items) => {
-            items.iter_mut().for_each(|item| shift(item, by));
-        }
-        DatumKind::Dotted(items, tail) => {
-            items.iter_mut().for_each(|item| shift(item, by));
-            shift(tail, by);
-        }
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -221,17 +221,32 @@ impl World {
         text: std::sync::Arc<str>,
     ) -> Result<ModuleId, Failure> {
         let file = self.sources.add(file, text.clone());
-        let (data, errors) = reader::read(file, &text);
-        if !errors.is_empty() {
-            return Err(Failure(errors));
-        }
+        let outline = super::scan::plain_outline(&text);
+        let data = if outline.is_some() {
+            Vec::new()
+        } else {
+            let (data, errors) = reader::read(file, &text);
+            if !errors.is_empty() {
+                return Err(Failure(errors));
+            }
+            data
+        };
         let id = self.add_module(name.clone());
         self.register(name.clone(), id);
         let redefining = std::mem::replace(&mut self.redefining, false);
-        let scanned = self.scan(id, data);
+        let scanned = match outline {
+            Some(forms) => self.scan_outline(id, file, &text, &forms),
+            None => self.scan(id, data),
+        };
         self.redefining = redefining;
         scanned?;
         Ok(id)
+    }
+
+    /// Reads a form of a text that was added.
+    pub fn read_form(&self, file: FileId, form: reader::outline::Form) -> Result<Datum, Failure> {
+        let text = self.sources.get(file).map(|source| source.text.clone()).unwrap_or_default();
+        reader::outline::read_form(file, &text, form).map_err(Failure)
     }
 
     /// Returns what a name means in a place.
@@ -309,6 +324,7 @@ impl World {
                 Some(form) => Rc::new(form),
                 None => return Ok(Binding::PreludeSyntax(index)),
             },
+            Binding::UnreadSyntax(file, form) => Rc::new(self.read_form(file, form)?),
             other => return Ok(other),
         };
         let settled = Binding::Macro(self.macro_of_form(&form, &Env::top(id))?);

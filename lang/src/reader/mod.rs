@@ -12,6 +12,7 @@
 mod atom;
 mod build;
 mod error;
+pub mod outline;
 mod string;
 mod token;
 mod tokens;

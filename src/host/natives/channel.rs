@@ -15,9 +15,17 @@ pub const TABLE: &[Native] = &[
         name: "%find-packages",
         arity: (1, Some(1)),
         side: Side::Evaluation,
-        doc: "Returns a list of (module . variable) for the definitions that may be packages of that name.",
+        doc: "Returns a list of (module . variable) for the definitions that are packages of that name.",
         example: ("", ""),
         function: find_packages,
+    },
+    Native {
+        name: "%unnamed-packages",
+        arity: (0, Some(0)),
+        side: Side::Evaluation,
+        doc: "Returns a list of (module . variable) for the definitions that may be packages, of whatever name.",
+        example: ("", ""),
+        function: unnamed_packages,
     },
     Native {
         name: "%all-packages",
@@ -66,6 +74,12 @@ fn find_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value
     let name = expect_string("%find-packages", arguments, 0)?;
     let index = host(context)?.index()?;
     Ok(Value::list(index.candidates(name).map(definition).collect::<Vec<_>>()))
+}
+
+fn unnamed_packages(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
+    let index = host(context)?.index()?;
+    let unnamed = index.entries().iter().filter(|entry| entry.name.is_none());
+    Ok(Value::list(unnamed.map(definition).collect::<Vec<_>>()))
 }
 
 fn all_packages(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
