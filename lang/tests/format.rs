@@ -159,8 +159,8 @@ proptest! {
         items in proptest::collection::vec((datum(), space()), 0..6)
     ) {
         let text: String = items.iter().map(|(item, space)| format!("{item}{space}")).collect();
-        // Proptest gives up when most of them cannot be read.
-        prop_assume!(reader::read(FILE, &text).1.is_empty());
-        prop_assert_eq!(wrong(&text), None, "{}", text);
+        if reader::read(FILE, &text).1.is_empty() {
+            prop_assert_eq!(wrong(&text), None, "{}", text);
+        }
     }
 }

@@ -169,9 +169,24 @@ impl Expander<'_> {
             }
             _ => {
                 let DatumKind::List(items) = &datum.kind else { return Ok(Pattern::Any) };
+                if let Some((before, tail)) = self.dotted_form(items) {
+                    let tail = list_form(tail.to_vec(), datum.span);
+                    return Ok(Pattern::List(self.sequence_pattern(before, Some(&tail), env, variables)?));
+                }
                 Ok(Pattern::List(self.sequence_pattern(items, None, env, variables)?))
             }
         }
+    }
+
+    /// Splits a list pattern before a form that stands in the place of its tail: `(a . (? string? b))` reads as one list.
+    fn dotted_form<'a>(&self, items: &'a [Datum]) -> Option<(&'a [Datum], &'a [Datum])> {
+        let at = (1..items.len()).find(|at| {
+            let Some([head, next, ..]) = items.get(*at..) else { return false };
+            let DatumKind::Symbol(name) = head.kind else { return false };
+            self.repetition(next).is_none()
+                && matches!(self.world.aliases.original(name).as_str(), "?" | "and" | "or" | "not" | "$")
+        })?;
+        items.split_at_checked(at)
     }
 
     fn or_pattern(

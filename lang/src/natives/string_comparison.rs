@@ -30,6 +30,8 @@ pub static TABLE: &[Native] = &[
     row("string<>", 2, Some(6), "Whether two strings, or parts of them, differ.", ("(string<> \"a\" \"b\")", "#t"), |_, a| parts("string<>", a, Ordering::is_ne)),
     row("string<", 2, Some(6), "Whether one string, or a part of it, comes before the other.", ("(string< \"a\" \"b\")", "#t"), |_, a| parts("string<", a, Ordering::is_lt)),
     row("string>", 2, Some(6), "Whether one string, or a part of it, comes after the other.", ("(string> \"a\" \"b\")", "#f"), |_, a| parts("string>", a, Ordering::is_gt)),
+    row("string<=", 2, Some(6), "Whether one string, or a part of it, does not come after the other.", ("(string<= \"a\" \"a\")", "#t"), |_, a| parts("string<=", a, Ordering::is_le)),
+    row("string>=", 2, Some(6), "Whether one string, or a part of it, does not come before the other.", ("(string>= \"a\" \"b\")", "#f"), |_, a| parts("string>=", a, Ordering::is_ge)),
     row("string-ci=", 2, Some(6), "Whether two strings, or parts of them, are the same but for case.", ("(string-ci= \"ab\" \"AB\")", "#t"), |_, a| folded("string-ci=", a, Ordering::is_eq)),
     row("string-ci<", 2, Some(6), "Whether one string, or a part of it, comes before the other, but for case.", ("(string-ci< \"a\" \"B\")", "#t"), |_, a| folded("string-ci<", a, Ordering::is_lt)),
     row("string-ci>", 2, Some(6), "Whether one string, or a part of it, comes after the other, but for case.", ("(string-ci> \"a\" \"B\")", "#f"), |_, a| folded("string-ci>", a, Ordering::is_gt)),
