@@ -66,14 +66,25 @@ impl Child {
         let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         let program = directory.join(format!("program-{number}"));
         std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-        let process = Command::new(&program)
+        let mut command = Command::new(&program);
+        command
             .args(["--exact", "child_process", "--test-threads=1", "--nocapture"])
             .env(CHILD, directory)
             .env("HPCL_TEST_SCENARIO", scenario)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        Child { process, program }
+            .stdout(Stdio::null());
+        // A process that another test has just forked may hold the copy open for writing until its own `exec`.
+        let mut process = None;
+        until("the end of every writer of the copy", || match command.spawn() {
+            Ok(child) => {
+                process = Some(child);
+                true
+            }
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ExecutableFileBusy, "{error}");
+                false
+            }
+        });
+        Child { process: process.unwrap(), program }
     }
 
     /// Processes that run the copy: this child, its zygote, the builds forked from it.
