@@ -32,21 +32,33 @@ pub(super) fn normalise(root: &Path, item: &str) -> Result<(), StoreError> {
         linked: HashMap::new(),
     };
     walk.node(root)?;
-    let outside = walk.linked.into_values().filter(|links| (links.paths.len() as u64) < links.count);
-    for path in outside.flat_map(|links| links.paths) {
-        let copy = path.with_file_name(".hpcl-unlinked");
-        let unlink = || -> io::Result<()> {
-            let parent = path.parent().unwrap_or(root);
-            writable(parent, || {
-                let _ = fs::remove_file(&copy);
-                fs::copy(&path, &copy)?;
-                fs::rename(&copy, &path)
-            })?;
-            set_times(&path)
-        };
-        unlink().map_err(StoreError::io("copy", path.clone()))?;
+    for links in std::mem::take(&mut walk.linked).into_values() {
+        let everywhere = (links.paths.len() as u64) == links.count;
+        if !everywhere {
+            links.paths.iter().try_for_each(|path| unlink(path, root))?;
+        }
+        // Names of one file need it once.
+        for path in links.paths.iter().take(if everywhere { 1 } else { usize::MAX }) {
+            walk.settle(path, &path.symlink_metadata().map_err(StoreError::io("look at", path))?)?;
+        }
     }
     Ok(())
+}
+
+/// Gives the file at `path` a copy of its own instead of one that has other names.
+fn unlink(path: &Path, root: &Path) -> Result<(), StoreError> {
+    let copy = path.with_file_name(".hpcl-unlinked");
+    let replace = || {
+        let _ = fs::remove_file(&copy);
+        fs::copy(path, &copy)?;
+        fs::rename(&copy, path)
+    };
+    // The tree itself lies in a directory that stays as it is.
+    let done = match path.parent() {
+        Some(parent) if path != root => writable(parent, replace),
+        _ => replace(),
+    };
+    done.map_err(StoreError::io("copy", path))
 }
 
 /// Does something in a directory that may be read-only, and leaves it with the store's times.
@@ -66,7 +78,7 @@ pub(super) fn set_times(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
-/// The names of a file that has several.
+/// The names, inside the tree, of a file that has several. It is settled once all are known: it may have others outside.
 struct Links {
     count: u64,
     paths: Vec<PathBuf>,
@@ -96,14 +108,11 @@ impl Walk<'_> {
                 let links = self.linked.entry((metadata.dev(), metadata.ino()));
                 let links = links.or_insert(Links { count: metadata.nlink(), paths: Vec::new() });
                 links.paths.push(path.to_owned());
+                return Ok(());
             }
         } else if !kind.is_dir() && !kind.is_symlink() {
             let (path, file) = (self.item.to_owned(), self.inside(path));
             return Err(StoreError::Special { path, file, kind: kind_name(kind) });
-        }
-        if (metadata.uid(), metadata.gid()) != self.owner {
-            lchown(path, Some(self.owner.0), Some(self.owner.1))
-                .map_err(StoreError::io("take over", path))?;
         }
         if kind.is_dir() {
             if metadata.mode() & 0o700 != 0o700 {
@@ -113,24 +122,35 @@ impl Walk<'_> {
                 self.node(&entry.map_err(StoreError::io("list", path))?.path())?;
             }
         }
-        if !kind.is_symlink() {
-            self.attributes(path)?;
+        self.settle(path, &metadata)
+    }
+
+    /// Gives a file, a symlink or a directory whose entries are settled the owner, attributes, mode and times of the store.
+    fn settle(&self, path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
+        let kind = metadata.file_type();
+        if (metadata.uid(), metadata.gid()) != self.owner {
+            lchown(path, Some(self.owner.0), Some(self.owner.1))
+                .map_err(StoreError::io("take over", path))?;
         }
-        let mode = wanted_mode(&metadata);
-        if !kind.is_symlink() && (metadata.mode() & 0o7777 != mode || kind.is_dir()) {
-            set_mode(path, mode)?;
+        if !kind.is_symlink() {
+            let mode = wanted_mode(metadata);
+            let had_attributes = self.attributes(path, metadata)?;
+            if metadata.mode() & 0o7777 != mode || kind.is_dir() || had_attributes {
+                set_mode(path, mode)?;
+            }
         }
         set_times(path).map_err(StoreError::io("set the times of", path))
     }
 
-    /// Removes extended attributes; refuses capabilities.
-    fn attributes(&self, path: &Path) -> Result<(), StoreError> {
+    /// Removes extended attributes, if there are any: whoever does that must be allowed to write. Refuses capabilities.
+    fn attributes(&self, path: &Path, metadata: &Metadata) -> Result<bool, StoreError> {
         let mut names = [0u8; 4096];
         let length = match rustix::fs::llistxattr(path, &mut names[..]) {
-            Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(()),
+            Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(false),
             Ok(length) => length,
             Err(source) => return Err(StoreError::io("look at the attributes of", path)(source.into())),
         };
+        set_mode(path, metadata.mode() & 0o777 | 0o600)?;
         for name in names.get(..length).unwrap_or_default().split(|byte| *byte == 0) {
             match name {
                 // The system's own label; it cannot be removed.
@@ -141,7 +161,7 @@ impl Walk<'_> {
                     .map_err(|source| StoreError::io("remove an attribute of", path)(source.into()))?,
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     fn privileged(&self, path: &Path, what: &'static str) -> StoreError {
@@ -197,6 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn attributes_go_even_from_what_nobody_may_write() {
+        let place = tempfile::tempdir().unwrap();
+        let tree = place.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        fs::write(tree.join("file"), "x").unwrap();
+        match rustix::fs::lsetxattr(tree.join("file"), "user.note", b"n", rustix::fs::XattrFlags::empty()) {
+            Err(rustix::io::Errno::OPNOTSUPP) => {
+                return eprintln!("SKIPPED attributes: this file system has none");
+            }
+            set => set.unwrap(),
+        }
+        set_mode(&tree.join("file"), 0o444).unwrap();
+        normalise(&tree, "item").unwrap();
+        let mut names = [0u8; 100];
+        let length = rustix::fs::llistxattr(tree.join("file"), &mut names[..]).unwrap();
+        assert!(!String::from_utf8_lossy(&names[..length]).contains("user.note"));
+        assert_eq!(mode(&tree.join("file")), 0o444);
+        crate::store::remove_tree(&tree).unwrap();
+    }
+
+    #[test]
     fn what_no_item_may_hold_is_refused_by_name() {
         let place = tempfile::tempdir().unwrap();
         let refused = |make: &dyn Fn(&Path)| {
@@ -243,7 +284,14 @@ mod tests {
             (mode(&tree.join("inside")), fs::read(tree.join("inside")).unwrap()),
             (0o444, b"y".to_vec())
         );
+        let before = outside.metadata().unwrap();
+        assert_eq!(
+            (mode(&outside), before.mtime() > 1),
+            (0o640, true),
+            "what is outside keeps its mode and times"
+        );
         assert_eq!(tree.join("both").metadata().unwrap().nlink(), 2);
+        assert_eq!((mode(&tree.join("twin")), tree.join("twin").metadata().unwrap().mtime()), (0o444, 1));
         crate::store::remove_tree(&tree).unwrap();
     }
 }
