@@ -15,15 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{TestEnvironment, sandbox_or_skip};
+use common::{TestEnvironment, sandbox_or_skip, trivial_package_of};
 
 /// A package with a builder and a source.
 fn package(name: &str, builder: &str, source: &str) -> String {
+    let package = trivial_package_of(&format!("\"{name}\""), &format!("#~{builder}"), source);
     format!(
-        "(use-modules (guix packages) (guix gexp) (guix download) (guix build-system trivial))\n\n(package\n  \
-         (name \"{name}\")\n  (version \"1\")\n  (source {source})\n  (build-system trivial-build-system)\n  \
-         (arguments\n   (list #:builder\n         #~{builder}))\n  (synopsis \"A\")\n  (description \"A\")\n  \
-         (home-page #f)\n  (license #f))\n"
+        "(use-modules (guix packages) (guix gexp) (guix download) (guix build-system trivial))\n\n{package}"
     )
 }
 

@@ -19,45 +19,35 @@ use std::{
     },
 };
 
-use common::{TestEnvironment, sandbox_or_skip};
+use common::{TestEnvironment, sandbox_or_skip, trivial_package};
 
 /// Two packages: `top` refers to `low` by its path, and both to themselves.
-const RECIPE: &str = "(use-modules (guix packages) (guix gexp) (guix build-system trivial))
-
-(define low
-  (package
-    (name \"low\")
-    (version \"1\")
-    (source #f)
-    (build-system trivial-build-system)
-    (arguments
-     (list #:builder
-           #~(begin
-               (mkdir #$output)
-               (call-with-output-file (string-append #$output \"/self\")
-                 (lambda (port) (display #$output port))))))
-    (synopsis \"Low\") (description \"Low\") (home-page #f) (license #f)))
-
-(package
-  (name \"top\")
-  (version \"1\")
-  (source #f)
-  (build-system trivial-build-system)
-  (arguments
-   (list #:builder
-         #~(begin
+fn recipe() -> String {
+    let low = trivial_package(
+        "\"low\"",
+        "#~(begin
+             (mkdir #$output)
+             (call-with-output-file (string-append #$output \"/self\")
+               (lambda (port) (display #$output port))))",
+    );
+    let top = trivial_package(
+        "\"top\"",
+        "#~(begin
              (display \"built here\\n\")
              (mkdir #$output)
              (symlink #$low (string-append #$output \"/low\"))
              (call-with-output-file (string-append #$output \"/text\")
-               (lambda (port) (display (make-string 100000 #\\a) port) (display #$low port))))))
-  (synopsis \"Top\") (description \"Top\") (home-page #f) (license #f))
-";
+               (lambda (port) (display (make-string 100000 #\\a) port) (display #$low port))))",
+    );
+    format!(
+        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{top}"
+    )
+}
 
 /// A user who built and pushed to a signed cache in `HOME/cache`; the key is in `HOME/key`, its public part is given back.
 fn pusher() -> (TestEnvironment, String) {
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", RECIPE);
+    user.write("recipe.hpcl", &recipe());
     let public = user.run(&["cache", "keygen", "site-1", "-o", "key"]).success().trim().to_owned();
     user.run(&["cache", "push", "--to", "cache", "--key", "key", "-f", "recipe.hpcl"]).success();
     (user, public)
@@ -66,7 +56,7 @@ fn pusher() -> (TestEnvironment, String) {
 /// Another user, who trusts a key.
 fn puller(public: &str) -> TestEnvironment {
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", RECIPE);
+    user.write("recipe.hpcl", &recipe());
     user.run(&["cache", "trust", public]).success();
     user
 }
@@ -153,7 +143,7 @@ fn what_nobody_trusted_signed_is_built() {
     let (one, public) = pusher();
     // A user who trusts nobody, and one who trusts another key of the same name.
     let stranger = TestEnvironment::new();
-    stranger.write("recipe.hpcl", RECIPE);
+    stranger.write("recipe.hpcl", &recipe());
     let run = stranger.run(&["build", "--cache", &address(&one), "-f", "recipe.hpcl"]);
     assert!(run.stderr.contains("warning: no key that you trust signed what file://"), "{}", run.stderr);
     assert!(run.stderr.contains("2 built"), "{}", run.stderr);
@@ -247,7 +237,7 @@ fn an_archive_that_lies_about_itself_is_refused_though_it_is_signed() {
 #[test]
 fn what_was_built_without_a_sandbox_is_not_pushed_unasked() {
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", RECIPE);
+    user.write("recipe.hpcl", &recipe());
     let refused =
         user.run(&["cache", "push", "--no-sandbox", "--to", "cache", "-f", "recipe.hpcl"]).failure(1);
     assert!(refused.contains("was built without a sandbox"), "{refused}");
@@ -259,7 +249,7 @@ fn what_was_built_without_a_sandbox_is_not_pushed_unasked() {
 #[test]
 fn another_stores_cache_is_not_asked() {
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", RECIPE);
+    user.write("recipe.hpcl", &recipe());
     user.write("cache/nix-cache-info", "StoreDir: /nix/store\n");
     let shown = user.run(&["build", "-n", "--cache", &address(&user), "-f", "recipe.hpcl"]);
     assert!(

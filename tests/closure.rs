@@ -4,36 +4,33 @@
 
 mod common;
 
-use common::{TestEnvironment, sandbox_or_skip};
+use common::{TestEnvironment, sandbox_or_skip, trivial_package};
 
-const RECIPES: &str = "(define-module (chain)
+fn recipes() -> String {
+    let link = trivial_package(
+        "name",
+        "#~(begin
+             (mkdir #$output)
+             (call-with-output-file (string-append #$output \"/data\")
+               (lambda (port) (display (make-string 50000 #\\x) port)))
+             (call-with-output-file (string-append #$output \"/user\")
+               (lambda (port) (display #$input port))))",
+    );
+    format!(
+        "(define-module (chain)
   #:use-module (guix packages)
   #:use-module (guix gexp)
   #:use-module (guix build-system trivial))
 
 (define (link name input)
-  (package
-    (name name)
-    (version \"1\")
-    (source #f)
-    (build-system trivial-build-system)
-    (arguments
-     (list #:builder
-           #~(begin
-               (mkdir #$output)
-               (call-with-output-file (string-append #$output \"/data\")
-                 (lambda (port) (display (make-string 50000 #\\x) port)))
-               (call-with-output-file (string-append #$output \"/user\")
-                 (lambda (port) (display #$input port))))))
-    (synopsis \"A\")
-    (description \"A\")
-    (home-page #f)
-    (license #f)))
+  {link})
 
 (define-public low (link \"low\" \"nothing\"))
 (define-public middle (link \"middle\" low))
 (define-public top (link \"top\" middle))
-";
+"
+    )
+}
 
 #[test]
 fn the_closure_has_sizes_and_reasons() {
@@ -41,7 +38,7 @@ fn the_closure_has_sizes_and_reasons() {
         return;
     }
     let environment = TestEnvironment::new();
-    environment.write("recipes/chain.hpcl", RECIPES);
+    environment.write("recipes/chain.hpcl", &recipes());
     let missing = environment.run(&["size", "-L", "recipes", "top"]).failure(1);
     assert!(missing.contains("top-1` is not in the store\nhint: `hpcl build` it first"), "{missing}");
     environment.run(&["build", "-L", "recipes", "top"]).success();

@@ -4,18 +4,7 @@
 
 mod common;
 
-use common::TestEnvironment;
-
-/// Evaluates each expression with the modules imported, in one run, and compares what is printed.
-fn check(modules: &str, cases: &[(&str, &str)]) {
-    let environment = TestEnvironment::new();
-    let list: Vec<&str> = cases.iter().map(|(expression, _)| *expression).collect();
-    let expected: Vec<&str> = cases.iter().map(|(_, value)| *value).collect();
-    let text = format!("(use-modules {modules})\n(list {})\n", list.join("\n      "));
-    environment.write("expressions.hpcl", &text);
-    let printed = environment.run(&["eval", "expressions.hpcl"]).success();
-    assert_eq!(printed.trim_end(), format!("({})", expected.join(" ")));
-}
+use common::{TestEnvironment, check_values as check};
 
 #[test]
 fn keyword_arguments() {

@@ -35,6 +35,17 @@ pub struct Native {
     pub function: NativeFn,
 }
 
+/// A row of a table: for both sides, without an example.
+pub(crate) const fn row(
+    name: &'static str,
+    least: usize,
+    most: Option<usize>,
+    doc: &'static str,
+    function: NativeFn,
+) -> Native {
+    Native { name, arity: (least, most), side: Side::Both, doc, example: ("", ""), function }
+}
+
 /// The signature of natives. The number of arguments was checked.
 pub type NativeFn = fn(&mut Context<'_>, &[Value]) -> Result<Value, Raise>;
 

@@ -110,3 +110,30 @@ pub fn sandbox_or_skip(test: &str) -> bool {
     }
     works
 }
+
+/// Evaluates each expression with the modules imported, in one run, and compares what is printed.
+pub fn check_values(modules: &str, cases: &[(&str, &str)]) {
+    let environment = TestEnvironment::new();
+    let list: Vec<&str> = cases.iter().map(|(expression, _)| *expression).collect();
+    let expected: Vec<&str> = cases.iter().map(|(_, value)| *value).collect();
+    let text = format!("(use-modules {modules})\n(list {})\n", list.join("\n      "));
+    environment.write("expressions.hpcl", &text);
+    let printed = environment.run(&["eval", "expressions.hpcl"]).success();
+    assert_eq!(printed.trim_end(), format!("({})", expected.join(" ")));
+}
+
+/// The text of a `package` record that the trivial build system builds, version 1 without a source.
+///
+/// `name` and `builder` are expressions of the language; `builder` has one for the builder side in `#~`.
+pub fn trivial_package(name: &str, builder: &str) -> String {
+    trivial_package_of(name, builder, "#f")
+}
+
+/// As `trivial_package`, with an expression for the source.
+pub fn trivial_package_of(name: &str, builder: &str, source: &str) -> String {
+    format!(
+        "(package\n  (name {name})\n  (version \"1\")\n  (source {source})\n  (build-system trivial-build-system)\n  \
+         (arguments\n   (list #:builder\n         {builder}))\n  (synopsis \"A\")\n  (description \"A\")\n  \
+         (home-page #f)\n  (license #f))\n"
+    )
+}

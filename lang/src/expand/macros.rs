@@ -496,7 +496,7 @@ impl Instance<'_, '_> {
             return Ok(());
         }
         let mut names = Vec::new();
-        self.mentioned(item, depth - 1, &mut names);
+        mentioned(item, depth - 1, &|part| self.rules.is_ellipsis(part, self.aliases), &mut names);
         let columns: Vec<&Vec<Matches<'_>>> = names
             .iter()
             .filter_map(|(name, inner)| match find(scopes, *name) {
@@ -540,26 +540,6 @@ impl Instance<'_, '_> {
         Ok(Datum { kind, span: self.span })
     }
 
-    /// Finds the names of a template, each with the number of ellipses that follow it inside.
-    fn mentioned(&self, template: &Datum, depth: usize, out: &mut Vec<(Symbol, usize)>) {
-        let each = |items: &[Datum], out: &mut Vec<(Symbol, usize)>| {
-            for (position, item) in items.iter().enumerate() {
-                let after = items.get(position + 1..).unwrap_or(&[]);
-                let dots = after.iter().take_while(|d| self.rules.is_ellipsis(d, self.aliases)).count();
-                self.mentioned(item, depth + dots, out);
-            }
-        };
-        match &template.kind {
-            DatumKind::Symbol(name) => out.push((*name, depth)),
-            DatumKind::List(items) | DatumKind::Vector(items) => each(items, out),
-            DatumKind::Dotted(items, tail) => {
-                each(items, out);
-                self.mentioned(tail, depth, out);
-            }
-            _ => {}
-        }
-    }
-
     fn rename(&mut self, name: Symbol) -> Symbol {
         self.aliases.rename(name, &self.expansion)
     }
@@ -571,4 +551,29 @@ impl Instance<'_, '_> {
 
 fn find<'m, 'a>(scopes: &[&'m Matches<'a>], name: Symbol) -> Option<&'m Bound<'a>> {
     scopes.iter().find_map(|matches| matches.iter().find(|(n, _)| *n == name).map(|(_, bound)| bound))
+}
+
+/// Finds the names of a template, each with the number of ellipses that follow it inside.
+pub(super) fn mentioned(
+    template: &Datum,
+    depth: usize,
+    is_ellipsis: &dyn Fn(&Datum) -> bool,
+    out: &mut Vec<(Symbol, usize)>,
+) {
+    let each = |items: &[Datum], out: &mut Vec<(Symbol, usize)>| {
+        for (position, item) in items.iter().enumerate() {
+            let after = items.get(position + 1..).unwrap_or(&[]);
+            let dots = after.iter().take_while(|next| is_ellipsis(next)).count();
+            mentioned(item, depth + dots, is_ellipsis, out);
+        }
+    };
+    match &template.kind {
+        DatumKind::Symbol(name) => out.push((*name, depth)),
+        DatumKind::List(items) | DatumKind::Vector(items) => each(items, out),
+        DatumKind::Dotted(items, tail) => {
+            each(items, out);
+            mentioned(tail, depth, is_ellipsis, out);
+        }
+        _ => {}
+    }
 }

@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     env::{Aliases, Env},
-    macros::{Rules, nests_within},
+    macros::{Rules, mentioned, nests_within},
 };
 
 /// A piece of a program.
@@ -231,7 +231,7 @@ impl Filling<'_> {
             return Ok(());
         };
         let mut names = Vec::new();
-        self.mentioned(item, inner, &mut names);
+        mentioned(item, inner, &|part| self.is_ellipsis(part), &mut names);
         let mut columns: Vec<(Symbol, Vec<Value>, usize)> = Vec::new();
         for (name, under) in &names {
             let found = scope.iter().rev().find(|(other, ..)| other == name);
@@ -254,25 +254,5 @@ impl Filling<'_> {
             scope.truncate(height);
         }
         Ok(())
-    }
-
-    /// Finds the names of a template, each with the number of ellipses that follow it inside.
-    fn mentioned(&self, part: &Datum, depth: usize, out: &mut Vec<(Symbol, usize)>) {
-        let each = |items: &[Datum], out: &mut Vec<(Symbol, usize)>| {
-            for (position, item) in items.iter().enumerate() {
-                let after = items.get(position + 1..).unwrap_or(&[]);
-                let dots = after.iter().take_while(|next| self.is_ellipsis(next)).count();
-                self.mentioned(item, depth + dots, out);
-            }
-        };
-        match &part.kind {
-            DatumKind::Symbol(name) => out.push((*name, depth)),
-            DatumKind::List(items) | DatumKind::Vector(items) => each(items, out),
-            DatumKind::Dotted(items, tail) => {
-                each(items, out);
-                self.mentioned(tail, depth, out);
-            }
-            _ => {}
-        }
     }
 }

@@ -6,7 +6,7 @@
 use std::{any::Any, rc::Rc};
 
 use crate::{
-    native::{Context, Native, Raise, Side, expect_list, wrong_type},
+    native::{Context, Native, Raise, expect_list, row, wrong_type},
     symbol::Symbol,
     value::{Foreign, Value},
 };
@@ -138,16 +138,6 @@ pub(super) fn summary(parts: &[Part]) -> String {
 /// Whether an exception is of a standard type.
 pub(super) fn has_standard_type(exception: &Exception, name: &str) -> bool {
     standard(name).is_some_and(|wanted| parts_of(exception).iter().any(|part| part.of.is(&wanted)))
-}
-
-const fn row(
-    name: &'static str,
-    least: usize,
-    most: Option<usize>,
-    doc: &'static str,
-    function: crate::native::NativeFn,
-) -> Native {
-    Native { name, arity: (least, most), side: Side::Both, doc, example: ("", ""), function }
 }
 
 /// The table.

@@ -1,7 +1,7 @@
 //! Procedures in Rust that belong to the machine: exceptions, records, and what the expander's forms need.
 
 use crate::{
-    native::{Context, Native, Raise, Side, expect_int, wrong_type},
+    native::{Context, Native, Raise, expect_int, row, wrong_type},
     source::SourceMap,
     span::Span,
     symbol::Symbol,
@@ -12,16 +12,6 @@ use super::{
     condition::has_standard_type,
     exception::{Exception, key_of},
 };
-
-const fn row(
-    name: &'static str,
-    least: usize,
-    most: Option<usize>,
-    doc: &'static str,
-    function: crate::native::NativeFn,
-) -> Native {
-    Native { name, arity: (least, most), side: Side::Both, doc, example: ("", ""), function }
-}
 
 /// The table.
 pub static TABLE: &[Native] = &[
