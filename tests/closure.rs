@@ -66,3 +66,49 @@ fn the_closure_has_sizes_and_reasons() {
     let none = environment.run(&["why", "-L", "recipes", "low", "top"]).failure(5);
     assert!(none.contains("`low` does not bring `top` along"), "{none}");
 }
+
+#[test]
+fn the_collector_answers_questions_and_frees_no_more_than_asked() {
+    if !sandbox_or_skip("the_collector_answers_questions_and_frees_no_more_than_asked") {
+        return;
+    }
+    let environment = TestEnvironment::new();
+    environment.write("recipes/chain.hpcl", &recipes());
+    let built = environment.run(&["build", "--root", "result", "-L", "recipes", "top"]).success();
+    let top = built.trim().replace("HOME", &environment.home().display().to_string());
+    let names = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.rsplit_once('/').unwrap().1[33..].to_owned()).collect()
+    };
+    let ask = |question: &str, item: &str| environment.run(&["gc", question, item]).success();
+    assert_eq!(names(&ask("--references", &top)), ["middle-1"]);
+    let requisites = ask("--requisites", &top);
+    let mut all = names(&requisites);
+    all.sort();
+    assert_eq!(all, ["low-1", "middle-1", "top-1"]);
+    let low = requisites.lines().find(|line| line.ends_with("-low-1")).unwrap().to_owned();
+    let low = low.replace("HOME", &environment.home().display().to_string());
+    assert_eq!(names(&ask("--referrers", &low)), ["middle-1"]);
+    let roots = environment.run(&["gc", "--list-roots"]).success();
+    assert_eq!(roots.lines().count(), 1, "{roots}");
+    assert!(roots.starts_with("HOME/result\t") && roots.contains(" inodes\tHOME/"), "{roots}");
+    let roots = environment.run(&["gc", "--list-roots", "--json"]).success();
+    let roots: serde_json::Value = serde_json::from_str(&roots).unwrap();
+    assert!(roots[0]["bytes"].as_u64().unwrap() > 150_000, "three items of 50 kB each: {roots}");
+    assert_eq!(roots[0]["inodes"], 9, "three directories with two files each");
+
+    std::fs::remove_file(environment.home().join("result")).unwrap();
+    let plenty = environment.run(&["gc", "--free", "1"]);
+    assert!(plenty.stderr.starts_with("deleted 0 items"), "a byte is free: {}", plenty.stderr);
+    let young = environment.run(&["gc", "--older-than", "1d"]);
+    assert!(young.stderr.starts_with("deleted 0 items"), "{}", young.stderr);
+    let impossible = environment.run(&["gc", "--free", "9000T"]);
+    assert!(
+        impossible.stderr.contains("warning: ") && impossible.stderr.contains("still missing"),
+        "{}",
+        impossible.stderr
+    );
+    let gone = environment.run(&["gc", "--references", &top]).failure(1);
+    assert!(gone.contains("top-1"), "{gone}");
+    let mixed = environment.run(&["gc", "--list-roots", "--free", "5G"]).failure(2);
+    assert!(mixed.contains("cannot be used with"), "{mixed}");
+}

@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeSet,
     fs,
-    os::unix::fs::{MetadataExt, symlink},
+    os::unix::fs::{MetadataExt, PermissionsExt, symlink},
     path::{Path, PathBuf},
 };
 
@@ -14,7 +14,8 @@ use hpcl::{
     graph::{GraphBuilder, Piece, Template},
     hash::{Algorithm, Digest},
     store::{
-        GcOptions, LocalStore, Problem, Registration, RootKind, Staged, StoreConfig, StoreError, remove_tree,
+        GcOptions, LocalStore, Problem, Registration, RootKind, Staged, StoreConfig, StoreError, Usage,
+        remove_tree,
     },
     store_path::{CANONICAL_STORE, ContentMethod, StorePath},
 };
@@ -354,8 +355,82 @@ fn gc_keeps_derivers_only_when_asked_and_stops_when_enough_is_free() {
     drop(store);
     place.store().remove_root("out").unwrap();
     let store = place.store();
-    assert_eq!(store.gc(GcOptions { free_bytes: Some(0), ..all }).unwrap().deleted, []);
-    assert_eq!(store.gc(GcOptions { free_bytes: Some(1), ..all }).unwrap().deleted, [out]);
+    assert_eq!(store.gc(GcOptions { enough: Some(Usage::default()), ..all }).unwrap().deleted, []);
+    assert_eq!(
+        store.gc(GcOptions { enough: Some(Usage { bytes: 1, inodes: 0 }), ..all }).unwrap().deleted,
+        [out]
+    );
+}
+
+#[test]
+fn gc_keeps_what_is_young_and_what_that_refers_to() {
+    let place = Place::new();
+    let [old, low, young] = {
+        let store = place.store();
+        let text = |name: &str, references: &[&StorePath]| {
+            let references = references.iter().map(|path| (*path).clone()).collect();
+            store.add_text(name, name.as_bytes(), &references).unwrap()
+        };
+        let low = text("low", &[]);
+        [text("old", &[&low]), low.clone(), text("young", &[&low])]
+    };
+    let store = place.store();
+    for path in [&old, &low] {
+        let file = store.var_dir().join(format!("items/{path}.json"));
+        let mut info: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        info["registered"] = 1_000_000_000.into();
+        fs::write(&file, info.to_string()).unwrap();
+    }
+    let day = GcOptions { older_than: Some(std::time::Duration::from_secs(86400)), ..GcOptions::default() };
+    assert_eq!(store.gc(day).unwrap().deleted, [old]);
+    assert!(store.is_valid(&low).unwrap() && store.is_valid(&young).unwrap());
+    assert_eq!(store.gc(GcOptions::default()).unwrap().deleted, [young, low]);
+}
+
+#[test]
+fn equal_files_become_one_and_the_store_stays_what_it_was() {
+    let place = Place::new();
+    let store = place.store();
+    let content = vec![b'x'; 100_000];
+    let tree = |name: &str, runs: bool| {
+        let tree = store.work_dir("tree").unwrap();
+        fs::create_dir(tree.join("sub")).unwrap();
+        fs::write(tree.join("sub/file"), &content).unwrap();
+        fs::write(tree.join("other"), vec![name.as_bytes()[0]; 100_000]).unwrap();
+        if runs {
+            fs::set_permissions(tree.join("sub/file"), fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let out = path(name);
+        let lock = store.lock_item(&out, || true).unwrap();
+        store
+            .register_output(&Staged { lock: &lock, tree: &tree, fixed: None }, &Registration::default())
+            .unwrap();
+        store.local_path(&out)
+    };
+    let (one, two, runs) = (tree("one", false), tree("two", false), tree("runs", true));
+    let inode = |path: PathBuf| path.metadata().unwrap().ino();
+    let plan = store.optimise(true).unwrap();
+    assert_eq!((plan.files, plan.linked, plan.saved.inodes), (6, 1, 1));
+    assert!(plan.saved.bytes >= 100_000, "{plan:?}");
+    assert_ne!(inode(one.join("sub/file")), inode(two.join("sub/file")), "a dry run changes nothing");
+    assert_eq!(store.optimise(false).unwrap(), plan);
+    assert_eq!(inode(one.join("sub/file")), inode(two.join("sub/file")));
+    assert_ne!(inode(one.join("sub/file")), inode(runs.join("sub/file")), "the mode differs");
+    for directory in [&one, &two.join("sub")] {
+        let metadata = directory.metadata().unwrap();
+        assert_eq!((metadata.mode() & 0o7777, metadata.mtime()), (0o555, 1));
+    }
+    assert!(store.verify(true).unwrap().problems.is_empty());
+    let again = store.optimise(false).unwrap();
+    assert_eq!((again.linked, again.saved), (0, Usage::default()), "nothing is left to do");
+    // Deleting one leaves the other whole.
+    store.set_root("two", &path("two")).unwrap();
+    drop(store);
+    let store = place.store();
+    let report = store.gc(GcOptions::default()).unwrap();
+    assert_eq!(report.deleted.len(), 2);
+    assert_eq!(fs::read(two.join("sub/file")).unwrap(), content);
+    assert!(store.verify(true).unwrap().problems.is_empty());
 }
 
 #[test]

@@ -281,7 +281,7 @@ fn names_packages(packages: &PackageOptions) -> bool {
 }
 
 /// Valid items of the store, by path or name.
-fn items(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
+pub fn items(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
     let found = items_by_name(store, named)?;
     for path in &found {
         store.info(path)?;

@@ -13,6 +13,7 @@ mod doctor;
 mod eval;
 mod explain;
 mod fmt;
+mod gc;
 mod graph;
 mod hash;
 mod lsp;
@@ -59,7 +60,7 @@ enum Verb {
     /// Write programs in the one format
     Fmt(fmt::Arguments),
     /// Delete what no root needs from the store
-    Gc(store::GcArguments),
+    Gc(gc::Arguments),
     /// Print the graph of derivations in Graphviz's dot language
     Graph(graph::Arguments),
     /// Print the hash of a file or directory
@@ -68,6 +69,8 @@ enum Verb {
     Log(store::LogArguments),
     /// Serve editors: diagnostics, hover, definitions, completion, format
     Lsp(lsp::Arguments),
+    /// Save room: make equal files of the store one, by hard links
+    Optimise(store::OptimiseArguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
     /// Read, evaluate and print expressions interactively
@@ -100,11 +103,12 @@ pub fn main() -> ExitCode {
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
-        Verb::Gc(arguments) => store::gc(&arguments),
+        Verb::Gc(arguments) => gc::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
+        Verb::Optimise(arguments) => store::optimise(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),

@@ -1,4 +1,4 @@
-//! `hpcl gc`, `hpcl verify`, `hpcl log` and `hpcl refresh-pins`: the store's upkeep.
+//! `hpcl verify`, `hpcl optimise`, `hpcl log` and `hpcl refresh-pins`: the store's upkeep.
 
 use std::{
     io::{Read, Write},
@@ -13,53 +13,9 @@ use crate::{
     executor,
     fetch::{self, Fetcher, PackageIndex},
     report::{Failure, exit_code, quantity},
-    store::{GcOptions, LocalStore, Problem},
+    store::{LocalStore, Problem},
     store_path::StorePath,
 };
-
-/// Arguments of `hpcl gc`.
-#[derive(Args)]
-pub struct GcArguments {
-    /// Show what would be deleted, and stop
-    #[arg(short = 'n', long)]
-    dry_run: bool,
-    /// List what keeps items alive, and stop
-    #[arg(long, conflicts_with = "dry_run")]
-    list_roots: bool,
-    /// Stop when about that much is free, as in `500M` or `5G`
-    #[arg(long, value_name = "SIZE", value_parser = quantity::parse_bytes)]
-    free: Option<u64>,
-}
-
-/// Collects garbage.
-pub fn gc(arguments: &GcArguments) -> Outcome {
-    let store = realise::open_store()?;
-    let mut out = std::io::stdout();
-    if arguments.list_roots {
-        for root in store.roots()? {
-            writeln!(out, "{}\t{}", root.link.display(), store.local_path(&root.target).display())?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let options =
-        GcOptions { dry_run: arguments.dry_run, free_bytes: arguments.free, ..GcOptions::default() };
-    let report = store.gc(options)?;
-    if arguments.dry_run {
-        for path in &report.deleted {
-            writeln!(out, "{}", store.local_path(path).display())?;
-        }
-    }
-    let verb = if arguments.dry_run { "would delete" } else { "deleted" };
-    writeln!(
-        anstream::stderr(),
-        "{verb} {} items and {} leftovers, {}; {} items stay",
-        report.deleted.len(),
-        report.leftovers,
-        quantity::bytes(report.freed),
-        report.kept
-    )?;
-    Ok(ExitCode::SUCCESS)
-}
 
 /// Arguments of `hpcl verify`.
 #[derive(Args)]
@@ -103,6 +59,30 @@ fn describe(store: &LocalStore, problem: &Problem) -> String {
             format!("unreadable: {}: {}", place(path), crate::report::chain(error))
         }
     }
+}
+
+/// Arguments of `hpcl optimise`.
+#[derive(Args)]
+pub struct OptimiseArguments {
+    /// Say what would be saved, and change nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+}
+
+/// Makes equal files of the store one.
+pub fn optimise(arguments: &OptimiseArguments) -> Outcome {
+    let store = realise::open_store()?;
+    let report = store.optimise(arguments.dry_run)?;
+    let verb = if arguments.dry_run { "would save" } else { "saved" };
+    writeln!(
+        anstream::stderr(),
+        "{verb} {} and {} inodes: of {} files, {} were equal to others",
+        quantity::bytes(report.saved.bytes),
+        report.saved.inodes,
+        report.files,
+        report.linked
+    )?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Arguments of `hpcl log`.

@@ -42,6 +42,44 @@ pub fn parse_bytes(text: &str) -> Result<u64, String> {
     number.checked_mul(1 << (10 * power)).ok_or_else(|| format!("`{text}` is too large"))
 }
 
+/// Parses a count with an optional unit k or M, thousands and millions: `30k`.
+///
+/// # Errors
+/// A message when the text is not one.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match trimmed.get(digits.len()..).unwrap_or("") {
+        "" => 1,
+        "k" | "K" => 1000,
+        "M" => 1_000_000,
+        _ => return Err(format!("`{text}` is not a number; write `30k` or `2M`")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("`{text}` is not a number; write `30k` or `2M`"))?;
+    number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large"))
+}
+
+/// Parses an age: a number of hours, days, weeks, months of 30 days or years of 365: `30d`, `12h`, `2w`.
+///
+/// # Errors
+/// A message when the text is not one.
+pub fn parse_age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not an age; write `12h`, `30d`, `2w`, `6m` or `1y`");
+    let trimmed = text.trim();
+    let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let hours = match trimmed.get(digits.len()..).unwrap_or("") {
+        "h" => 1,
+        "d" => 24,
+        "w" => 7 * 24,
+        "m" => 30 * 24,
+        "y" => 365 * 24,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    let seconds = number.checked_mul(hours * 3600).ok_or_else(|| format!("`{text}` is too long"))?;
+    Ok(Duration::from_secs(seconds))
+}
+
 /// A time on the clock: `0.4 s`, `1 min 15 s`, `2 h 3 min`.
 pub fn seconds(time: Duration) -> String {
     let whole = time.as_secs();
@@ -74,6 +112,13 @@ mod tests {
         assert_eq!(parse_bytes("5G"), Ok(5 << 30));
         assert_eq!(parse_bytes("10 kB"), Ok(10 << 10));
         assert_eq!(parse_bytes("17"), Ok(17));
+        assert_eq!(parse_count("30k"), Ok(30_000));
+        assert_eq!(parse_age("2w"), Ok(Duration::from_secs(14 * 86400)));
+        for wrong in ["", "k", "3x", "-1h", "30"] {
+            assert!(parse_age(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_count("3G").is_err() && parse_count("99999999999999999999").is_err());
+        assert!(parse_age("999999999999999999y").is_err());
         assert!(parse_bytes("much").is_err());
         assert!(parse_bytes("99999999999T").is_err());
     }

@@ -102,14 +102,65 @@ fn ignore_missing(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// The bytes that a tree takes on the disk.
-pub(super) fn disk_usage(path: &Path) -> io::Result<u64> {
+/// Room on a file system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Usage {
+    /// Bytes, in whole blocks.
+    pub bytes: u64,
+    /// Files, directories and symlinks.
+    pub inodes: u64,
+}
+
+impl Usage {
+    /// Whether this is at least as much of both.
+    pub fn covers(self, other: Usage) -> bool {
+        self.bytes >= other.bytes && self.inodes >= other.inodes
+    }
+
+    /// What is missing to reach the other.
+    pub fn missing_to(self, other: Usage) -> Usage {
+        Usage {
+            bytes: other.bytes.saturating_sub(self.bytes),
+            inodes: other.inodes.saturating_sub(self.inodes),
+        }
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.bytes += other.bytes;
+        self.inodes += other.inodes;
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Usage>>(parts: I) -> Usage {
+        parts.fold(Usage::default(), |mut sum, part| {
+            sum += part;
+            sum
+        })
+    }
+}
+
+/// What a tree takes on the disk. Of a file that has other names too, each name counts its share of the bytes, and no inode.
+pub(super) fn disk_usage(path: &Path) -> io::Result<Usage> {
     let metadata = path.symlink_metadata()?;
-    let mut total = metadata.blocks() * 512;
+    if !metadata.is_dir() && metadata.nlink() > 1 {
+        return Ok(Usage { bytes: metadata.blocks() * 512 / metadata.nlink(), inodes: 0 });
+    }
+    let mut total = Usage { bytes: metadata.blocks() * 512, inodes: 1 };
     if metadata.is_dir() {
         for entry in path.read_dir()? {
             total += disk_usage(&entry?.path())?;
         }
     }
     Ok(total)
+}
+
+/// What is free on the file system of a directory for an ordinary user. Some file systems do not count inodes: then as many as can be.
+pub(super) fn available(path: &Path) -> Result<Usage, StoreError> {
+    let found = rustix::fs::statvfs(path)
+        .map_err(|source| StoreError::io("ask for the free room of", path)(source.into()))?;
+    let inodes = if found.f_files == 0 { u64::MAX } else { found.f_favail };
+    Ok(Usage { bytes: found.f_bavail.saturating_mul(found.f_frsize), inodes })
 }

@@ -6,15 +6,16 @@
 //! wait for renames only, never for deleting.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rayon::prelude::*;
 
-use super::{ItemInfo, LocalStore, StoreError, files};
+use super::{ItemInfo, LocalStore, StoreError, Usage, files};
 use crate::store_path::StorePath;
 
 /// What a collection does.
@@ -24,13 +25,15 @@ pub struct GcOptions {
     pub dry_run: bool,
     /// Keep the derivations, and what they refer to, that living items were made by.
     pub keep_derivers: bool,
-    /// Stop deleting when about this many bytes are free.
-    pub free_bytes: Option<u64>,
+    /// Stop when deleting has freed about this much.
+    pub enough: Option<Usage>,
+    /// Keep what was registered less than this long ago, and what it refers to.
+    pub older_than: Option<Duration>,
 }
 
 impl Default for GcOptions {
     fn default() -> Self {
-        Self { dry_run: false, keep_derivers: true, free_bytes: None }
+        Self { dry_run: false, keep_derivers: true, enough: None, older_than: None }
     }
 }
 
@@ -64,13 +67,13 @@ impl LocalStore {
         let mut graves: Vec<PathBuf> = Vec::new();
         let used = self.living_sessions(&mut graves)?;
         let (infos, damaged) = self.all_info()?;
-        let alive = self.alive(&used, &infos, options.keep_derivers)?;
+        let alive = self.alive(&used, &infos, options)?;
         let items = infos.len() + damaged.len();
         let mut dead: Vec<StorePath> =
             damaged.iter().filter(|path| !alive.contains(*path)).cloned().collect();
         dead.extend(users_first(&infos, &alive));
-        if let Some(limit) = options.free_bytes {
-            self.keep_rest(&mut dead, limit);
+        if let Some(enough) = options.enough {
+            self.keep_rest(&mut dead, enough);
         }
         let strays = self.strays(infos.keys().chain(&damaged).collect(), &alive)?;
         let mut report = GcReport {
@@ -82,7 +85,7 @@ impl LocalStore {
             drop(alone);
             let trees: Vec<PathBuf> =
                 dead.iter().map(|path| self.local_path(path)).chain(graves).chain(strays).collect();
-            let sizes = trees.par_iter().map(|tree| files::disk_usage(tree).unwrap_or(0));
+            let sizes = trees.par_iter().map(|tree| files::disk_usage(tree).unwrap_or_default().bytes);
             report.freed = sizes.sum();
             report.deleted = dead;
             return Ok(report);
@@ -112,11 +115,17 @@ impl LocalStore {
         &self,
         used: &HashSet<StorePath>,
         infos: &BTreeMap<StorePath, ItemInfo>,
-        keep_derivers: bool,
+        options: GcOptions,
     ) -> Result<HashSet<StorePath>, StoreError> {
         let mut roots = self.find_roots(true)?;
         roots.extend(self.session_roots(used));
         let mut left: Vec<StorePath> = roots.into_iter().map(|root| root.target).collect();
+        if let Some(age) = options.older_than {
+            let then =
+                SystemTime::now().checked_sub(age).and_then(|then| then.duration_since(UNIX_EPOCH).ok());
+            let then = then.map_or(0, |then| then.as_secs());
+            left.extend(infos.values().filter(|info| info.registered > then).map(|info| info.path.clone()));
+        }
         let mut alive = HashSet::new();
         while let Some(path) = left.pop() {
             if !alive.insert(path.clone()) {
@@ -124,7 +133,7 @@ impl LocalStore {
             }
             if let Some(info) = infos.get(&path) {
                 left.extend(info.references.iter().cloned());
-                if keep_derivers {
+                if options.keep_derivers {
                     left.extend(info.deriver.clone());
                 }
             }
@@ -176,18 +185,45 @@ impl LocalStore {
     }
 
     /// Keeps of the dead all that follow when those before free enough.
-    fn keep_rest(&self, dead: &mut Vec<StorePath>, limit: u64) {
-        let mut freed = 0;
+    fn keep_rest(&self, dead: &mut Vec<StorePath>, enough: Usage) {
+        let mut freed = Usage::default();
         let mut count = 0;
         for path in dead.iter() {
-            if freed >= limit {
+            if freed.covers(enough) {
                 break;
             }
             // What cannot be measured, such as lost content, frees nothing.
-            freed += files::disk_usage(&self.local_path(path)).unwrap_or(0);
+            freed += files::disk_usage(&self.local_path(path)).unwrap_or_default();
             count += 1;
         }
         dead.truncate(count);
+    }
+
+    /// What is free for this user on the store's file system.
+    pub fn available(&self) -> Result<Usage, StoreError> {
+        files::available(self.local_dir())
+    }
+
+    /// What each of some items keeps alive on the disk with all that it refers to; what several keep counts for each.
+    pub fn kept_by(&self, targets: &[StorePath]) -> Result<Vec<Usage>, StoreError> {
+        let closures: Vec<BTreeSet<StorePath>> =
+            targets.par_iter().map(|target| self.known_closure(target)).collect::<Result<_, _>>()?;
+        let all: BTreeSet<&StorePath> = closures.iter().flatten().collect();
+        let sizes: HashMap<&StorePath, Usage> = all
+            .into_par_iter()
+            .map(|path| (path, files::disk_usage(&self.local_path(path)).unwrap_or_default()))
+            .collect();
+        let sum =
+            |closure: &BTreeSet<StorePath>| closure.iter().filter_map(|path| sizes.get(path)).copied().sum();
+        Ok(closures.iter().map(sum).collect())
+    }
+
+    /// The closure as far as it is valid.
+    fn known_closure(&self, root: &StorePath) -> Result<BTreeSet<StorePath>, StoreError> {
+        match self.closure([root]) {
+            Err(StoreError::NotValid { .. }) => Ok(BTreeSet::new()),
+            other => other,
+        }
     }
 
     /// Renames a tree away, to be deleted later; without a graveyard, deletes it and gives the bytes freed.

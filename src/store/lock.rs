@@ -88,7 +88,12 @@ impl LocalStore {
 
     /// Takes the garbage lock, shared or alone, waiting for others.
     pub(super) fn garbage_lock(&self, alone: bool) -> Result<File, StoreError> {
-        let path = self.var.join("gc.lock");
+        self.file_lock("gc.lock", alone)
+    }
+
+    /// Takes the lock on a file of `var`, shared or alone, waiting for others.
+    pub(super) fn file_lock(&self, name: &str, alone: bool) -> Result<File, StoreError> {
+        let path = self.var.join(name);
         let file = open(&path)?;
         loop {
             match if alone { file.lock() } else { file.lock_shared() } {

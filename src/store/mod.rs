@@ -8,6 +8,7 @@
 //! var/items/HASH-NAME.json  metadata; the item is valid when this exists
 //! var/locks/HASH-NAME.lock  held by who makes the item
 //! var/gc.lock               shared: protecting items; exclusive: collecting garbage
+//! var/optimise.lock         held by who makes equal files one
 //! var/sessions/ID           held by a running process; lists the items that it uses
 //! var/tmp/ID/               that process's unfinished work
 //! var/roots/  var/profiles/ links that keep closures alive
@@ -37,6 +38,7 @@ mod item;
 mod localise;
 mod lock;
 mod normalise;
+mod optimise;
 mod register;
 mod roots;
 mod session;
@@ -50,11 +52,12 @@ use std::{
 pub use compare::Difference;
 pub use config::StoreConfig;
 pub use error::StoreError;
-pub use files::remove_tree;
+pub use files::{Usage, remove_tree};
 pub use gc::{GcOptions, GcReport};
 pub use import::StagedImport;
 pub use item::ItemInfo;
 pub use lock::ItemLock;
+pub use optimise::OptimiseReport;
 pub use register::{Registration, Staged};
 pub use roots::{Root, RootKind};
 pub use verify::{Problem, VerifyReport};
