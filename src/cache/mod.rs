@@ -8,10 +8,11 @@
 //!
 //! Reading ([`Cache`]) goes through `fetch`, so a directory, a web server and a mirror are the same. [`substitute`] looks up
 //! what a graph wants, takes what a trusted key vouches for, and leaves the rest to be built. [`push`] writes a closure into a
-//! directory, which any web server can serve.
+//! directory, which any web server can serve. [`write_bundle`] makes one file of it.
 //!
 //! Invariant: nothing becomes an item whose archive does not have the hash that a trusted signature covers.
 
+mod bundle;
 mod key;
 mod narinfo;
 mod push;
@@ -20,11 +21,12 @@ mod substitute;
 
 use std::{io, path::PathBuf};
 
+pub use bundle::{BundleIndex, bundled_recipes, read_bundle, write_bundle};
 pub use key::{PublicKey, SecretKey, Signature, TrustedKeys, trusted_keys_path};
 pub use narinfo::{Compression, NarInfo};
 pub use push::{Push, Pushed, list, push, sign};
 pub use remote::Cache;
-pub use substitute::{Note, Plan, Substituter};
+pub use substitute::{Note, Plan, Substituter, ask_all};
 
 use crate::{fetch::FetchError, hash::Digest, store::StoreError, store_path::StorePath};
 
@@ -157,6 +159,12 @@ pub enum CacheError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A file is no bundle, or a damaged one.
+    #[error("this is not a bundle of hpcl's, or it is damaged: {reason}")]
+    Bundle {
+        /// What is wrong with it.
+        reason: String,
     },
     /// An item that was built without isolation is not given to others unasked.
     #[error("`{path}` was built without a sandbox")]

@@ -34,6 +34,8 @@ pub struct Push<'a> {
     pub key: Option<&'a SecretKey>,
     /// Whether items that were built without isolation are given away too.
     pub unsandboxed: bool,
+    /// Only these of the closure are written; the reader has the others.
+    pub absent: Option<&'a BTreeSet<StorePath>>,
 }
 
 /// What was pushed.
@@ -55,8 +57,11 @@ pub fn push<'a>(
     roots: impl IntoIterator<Item = &'a StorePath>,
     how: &Push<'_>,
 ) -> Result<Pushed, CacheError> {
-    let closure = store.closure_info(roots)?;
+    let mut closure = store.closure_info(roots)?;
     store.protect(closure.keys())?;
+    if let Some(absent) = how.absent {
+        closure.retain(|path, _| absent.contains(path));
+    }
     if let Some(info) = closure.values().find(|info| !info.sandboxed && !how.unsandboxed) {
         return Err(CacheError::NotSandboxed { path: info.path.clone() });
     }

@@ -274,6 +274,11 @@ impl<'a> Lookup<'a> {
     }
 }
 
+/// What a cache says of items, asked at once; in their order.
+pub fn ask_all(cache: &Cache, paths: &[StorePath]) -> Vec<Result<Option<NarInfo>, CacheError>> {
+    at_once(|| paths.par_iter().map(|path| cache.narinfo(path)).collect())
+}
+
 /// Runs parallel iterators with threads of their own: they wait for servers, and would keep the cores' threads from working.
 fn at_once<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     match rayon::ThreadPoolBuilder::new().num_threads(AT_ONCE).build() {

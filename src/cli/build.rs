@@ -1,6 +1,10 @@
 //! `hpcl build`: makes packages or a manifest's profile valid in the store and prints where they are.
 
-use std::{io::Write, path::PathBuf, process::ExitCode};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, ValueHint};
 
@@ -9,6 +13,7 @@ use super::{
     options::{BuildOptions, PackageOptions},
     realise, session,
 };
+use crate::{report::Failure, store::LocalStore, store_path::StorePath};
 
 /// Arguments of `hpcl build`.
 #[derive(Args)]
@@ -29,10 +34,20 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let Some(paths) = realise::realise(&evaluated, &store, &wanted, &arguments.build)? else {
         return Ok(ExitCode::SUCCESS);
     };
-    let mut out = std::io::stdout();
+    print_results(&store, &paths, arguments.root.as_deref(), &mut std::io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints where results are, and keeps them by links if asked to.
+pub fn print_results(
+    store: &LocalStore,
+    paths: &[StorePath],
+    root: Option<&Path>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     for (number, path) in paths.iter().enumerate() {
-        if let Some(link) = &arguments.root {
-            let mut name = link.clone().into_os_string();
+        if let Some(link) = root {
+            let mut name = link.as_os_str().to_owned();
             if number > 0 {
                 name.push(format!("-{number}"));
             }
@@ -40,5 +55,5 @@ pub fn run(arguments: &Arguments) -> Outcome {
         }
         writeln!(out, "{}", store.local_path(path).display())?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }

@@ -82,25 +82,45 @@ struct PushArguments {
     /// The cache's directory, which is made if need be
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     to: PathBuf,
+    #[command(flatten)]
+    pushing: Pushing,
+    #[command(flatten)]
+    packages: PackageOptions,
+    #[command(flatten)]
+    build: BuildOptions,
+}
+
+/// What is given to others, and how.
+#[derive(Args)]
+pub struct Pushing {
     /// Sign with a secret key
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    key: Option<PathBuf>,
+    pub key: Option<PathBuf>,
     /// How archives are compressed
     #[arg(long, value_enum, default_value_t = Method::Zstd)]
     compression: Method,
     /// How hard: 1 to 19 for zstd, 0 to 9 for xz [default: 9 for zstd, 6 for xz]
     #[arg(long, value_name = "N")]
     level: Option<i32>,
-    /// Push what was built without a sandbox too
+    /// Give away what was built without a sandbox too
     #[arg(long)]
     unsandboxed: bool,
     /// Items, by path or name in the store
     #[arg(long = "item", value_name = "PATH")]
-    items: Vec<PathBuf>,
-    #[command(flatten)]
-    packages: PackageOptions,
-    #[command(flatten)]
-    build: BuildOptions,
+    pub items: Vec<PathBuf>,
+}
+
+impl Pushing {
+    /// The push into a directory.
+    pub fn how<'a>(&self, directory: &'a Path, key: Option<&'a SecretKey>) -> Push<'a> {
+        let (compression, level) = match self.compression {
+            Method::Zstd => (Compression::Zstd, 9),
+            Method::Xz => (Compression::Xz, 6),
+            Method::None => (Compression::None, 0),
+        };
+        let level = self.level.unwrap_or(level);
+        Push { directory, compression, level, key, unsandboxed: self.unsandboxed, absent: None }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -150,7 +170,8 @@ fn keygen(name: &str, output: &Path) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-fn trusted_keys_file() -> Result<PathBuf, Failure> {
+/// The file of the keys that the user trusts.
+pub fn trusted_keys_file() -> Result<PathBuf, Failure> {
     cache::trusted_keys_path().ok_or_else(|| {
         Failure::new("there is no place for trusted keys: neither `XDG_CONFIG_HOME` nor `HOME` is set")
     })
@@ -204,27 +225,11 @@ fn list(directory: &Path, json: bool) -> Outcome {
 
 fn push(arguments: &PushArguments) -> Outcome {
     let store = realise::open_store()?;
-    let mut paths = items(&store, &arguments.items)?;
-    if names_packages(&arguments.packages) || paths.is_empty() {
-        let (evaluated, wanted) = session::wanted(&arguments.packages)?;
-        match realise::realise(&evaluated, &store, &wanted, &arguments.build)? {
-            Some(built) => paths.extend(built),
-            None => return Ok(ExitCode::SUCCESS),
-        }
-    }
-    let key = arguments.key.as_deref().map(SecretKey::read).transpose()?;
-    let (compression, level) = match arguments.compression {
-        Method::Zstd => (Compression::Zstd, 9),
-        Method::Xz => (Compression::Xz, 6),
-        Method::None => (Compression::None, 0),
+    let Some(paths) = roots(&store, &arguments.pushing.items, &arguments.packages, &arguments.build)? else {
+        return Ok(ExitCode::SUCCESS);
     };
-    let how = Push {
-        directory: &arguments.to,
-        compression,
-        level: arguments.level.unwrap_or(level),
-        key: key.as_ref(),
-        unsandboxed: arguments.unsandboxed,
-    };
+    let key = arguments.pushing.key.as_deref().map(SecretKey::read).transpose()?;
+    let how = arguments.pushing.how(&arguments.to, key.as_ref());
     let pushed = cache::push(&store, &paths, &how)?;
     let mut err = anstream::stderr();
     writeln!(
@@ -243,14 +248,9 @@ fn push(arguments: &PushArguments) -> Outcome {
 
 fn pull(arguments: &PullArguments) -> Outcome {
     let store = realise::open_store()?;
-    let caches = realise::caches(&arguments.caches)?;
-    if caches.is_empty() {
-        return Err(Failure::new("no binary cache is named")
-            .hint("name one with `--cache URL`, or under `[substitutes]` in the settings")
-            .code(exit_code::USAGE));
-    }
+    let caches = super::weather::some_caches(&arguments.caches)?;
     let mut paths = items_by_name(&store, &arguments.items)?;
-    if names_packages(&arguments.packages) || paths.is_empty() {
+    if paths.is_empty() || !names_nothing(&arguments.packages) {
         let (evaluated, wanted) = session::wanted(&arguments.packages)?;
         let outputs =
             wanted.iter().filter_map(|(id, output)| evaluated.graph.node(*id).output(output).cloned());
@@ -275,9 +275,28 @@ fn pull(arguments: &PullArguments) -> Outcome {
     Err(Failure::new(format!("no trusted substitute was found for{}", names.concat())).code(exit_code::BUILD))
 }
 
-fn names_packages(packages: &PackageOptions) -> bool {
+/// Items and packages to give away; the packages are built if need be. None when the plan was only to be shown.
+pub fn roots(
+    store: &LocalStore,
+    named: &[PathBuf],
+    packages: &PackageOptions,
+    build: &BuildOptions,
+) -> Result<Option<Vec<StorePath>>, Failure> {
+    let mut paths = items(store, named)?;
+    if paths.is_empty() || !names_nothing(packages) {
+        let (evaluated, wanted) = session::wanted(packages)?;
+        match realise::realise(&evaluated, store, &wanted, build)? {
+            Some(built) => paths.extend(built),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(paths))
+}
+
+/// Whether the options name no packages at all.
+pub fn names_nothing(packages: &PackageOptions) -> bool {
     let PackageOptions { packages, manifest, file, expression, .. } = packages;
-    !(packages.is_empty() && manifest.is_empty() && file.is_empty() && expression.is_empty())
+    packages.is_empty() && manifest.is_empty() && file.is_empty() && expression.is_empty()
 }
 
 /// Valid items of the store, by path or name.

@@ -6,6 +6,7 @@
 
 mod build;
 pub mod build_process;
+mod bundle;
 mod cache;
 mod closure;
 mod completions;
@@ -25,6 +26,7 @@ mod session;
 mod shell;
 mod show;
 mod store;
+mod weather;
 
 use std::process::ExitCode;
 
@@ -47,8 +49,12 @@ struct Cli {
 enum Verb {
     /// Build packages or a manifest and print where the results are
     Build(build::Arguments),
+    /// Write packages, all that they need and their recipes into one file, for clusters without a network
+    Bundle(bundle::Arguments),
     /// Share what was built: push to and pull from binary caches, keys and trust
     Cache(cache::Arguments),
+    /// Compare what was built here with what binary caches have
+    Challenge(weather::ChallengeArguments),
     /// Print the shell completions for a shell
     Completions(completions::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
@@ -83,8 +89,12 @@ enum Verb {
     Show(show::Arguments),
     /// Print how large packages are with all that they bring along
     Size(closure::SizeArguments),
+    /// Put what a bundle holds into the store, without a network
+    Unbundle(bundle::UnbundleArguments),
     /// Check that every item of the store is what it was when it was put there
     Verify(store::VerifyArguments),
+    /// Say how much of what packages need binary caches have
+    Weather(weather::WeatherArguments),
     /// Say through which files one package brings another along
     Why(closure::WhyArguments),
 }
@@ -97,7 +107,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.verb {
         Verb::Build(arguments) => build::run(&arguments),
+        Verb::Bundle(arguments) => bundle::run(&arguments),
         Verb::Cache(arguments) => cache::run(&arguments),
+        Verb::Challenge(arguments) => weather::challenge(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
@@ -115,7 +127,9 @@ pub fn main() -> ExitCode {
         Verb::Shell(arguments) => shell::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Size(arguments) => closure::size(&arguments),
+        Verb::Unbundle(arguments) => bundle::unbundle(&arguments),
         Verb::Verify(arguments) => store::verify(&arguments),
+        Verb::Weather(arguments) => weather::weather(&arguments),
         Verb::Why(arguments) => closure::why(&arguments),
     };
     match result {
