@@ -305,6 +305,103 @@ fn a_cache_is_served_by_any_web_server() {
     assert_eq!(asked.load(Ordering::SeqCst), 5);
 }
 
+/// A store that is served by `hpcl publish`; ended when dropped.
+struct Published {
+    process: std::process::Child,
+    url: String,
+}
+
+impl Published {
+    fn new(user: &TestEnvironment) -> Published {
+        let mut command = user.command(&["publish", "--port", "0", "--key", "key", "--quiet"]);
+        let mut process = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let first = lines.next().unwrap().unwrap();
+        let url = first.rsplit_once(" at ").unwrap().1.to_owned();
+        // The rest is read so that writing it does not fail.
+        std::thread::spawn(move || lines.for_each(drop));
+        Published { process, url }
+    }
+
+    /// Sends bytes and gives all that comes back.
+    fn raw(&self, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.url.trim_start_matches("http://")).unwrap();
+        stream.write_all(request).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_store_is_served_as_it_is() {
+    if !sandbox_or_skip("a_store_is_served_as_it_is") {
+        return;
+    }
+    let one = TestEnvironment::new();
+    one.write("recipe.hpcl", &recipe());
+    let public = one.run(&["cache", "keygen", "site-1", "-o", "key"]).success().trim().to_owned();
+    let served = Published::new(&one);
+    let other = puller(&public);
+    let nothing = other.run(&["build", "-n", "--cache", &served.url, "-f", "recipe.hpcl"]).success();
+    assert!(nothing.contains("0 to fetch from caches"), "{nothing}");
+    // What is built after the server was started is served too.
+    one.run(&["build", "-f", "recipe.hpcl"]).success();
+    let run = other.run(&["build", "--cache", &served.url, "-f", "recipe.hpcl"]);
+    assert!(run.stderr.contains("fetched top-1 from http://127.0.0.1"), "{}", run.stderr);
+    assert!(!run.stderr.contains("building"), "{}", run.stderr);
+    assert_whole(&other, &run.success());
+
+    let two = served.raw(b"GET /nix-cache-info HTTP/1.1\r\n\r\nHEAD /nix-cache-info HTTP/1.1\r\n\r\n");
+    assert_eq!(two.matches("HTTP/1.1 200 OK").count(), 2, "one connection, two answers: {two}");
+    assert_eq!(two.matches("StoreDir: /hpcl/").count(), 1, "{two}");
+    for (request, status) in [
+        ("GET /../../etc/passwd HTTP/1.1\r\n\r\n", "404 Not Found"),
+        ("GET /nar/../x.nar.zst HTTP/1.1\r\n\r\n", "404 Not Found"),
+        ("POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", "405 Method Not Allowed"),
+        ("\0\x01\r\n\r\n", "400 Bad Request"),
+    ] {
+        let answer = served.raw(request.as_bytes());
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+}
+
+#[test]
+fn what_is_damaged_or_was_not_isolated_is_not_served() {
+    if !sandbox_or_skip("what_is_damaged_or_was_not_isolated_is_not_served") {
+        return;
+    }
+    let one = TestEnvironment::new();
+    one.write("recipe.hpcl", &recipe());
+    let public = one.run(&["cache", "keygen", "site-1", "-o", "key"]).success().trim().to_owned();
+    let built = one.run(&["build", "-f", "recipe.hpcl"]).success();
+    let text = place(&one, &built).join("text");
+    let served = Published::new(&one);
+    fs::set_permissions(&text, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(&text, "damaged").unwrap();
+    let other = puller(&public);
+    let run = other.run(&["build", "--cache", &served.url, "-f", "recipe.hpcl"]);
+    assert!(run.stderr.contains("warning: no substitute for `top-1`"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 built"), "{}", run.stderr);
+    assert_whole(&other, &run.success());
+    let hasty = TestEnvironment::new();
+    hasty.write("recipe.hpcl", &recipe());
+    hasty.run(&["cache", "keygen", "site-1", "-o", "key"]).success();
+    hasty.run(&["build", "--no-sandbox", "-f", "recipe.hpcl"]).success();
+    let served = Published::new(&hasty);
+    let run = puller(&public).run(&["build", "-n", "--cache", &served.url, "-f", "recipe.hpcl"]).success();
+    assert!(run.contains("0 to fetch from caches"), "{run}");
+}
+
 /// A command of Nix's with our canonical store as its store, below a root of its own.
 fn nix(root: &Path, arguments: &[&str]) -> std::process::Output {
     let store = hpcl::store_path::StoreDir::CANONICAL;

@@ -8,13 +8,15 @@
 //!
 //! Reading ([`Cache`]) goes through `fetch`, so a directory, a web server and a mirror are the same. [`substitute`] looks up
 //! what a graph wants, takes what a trusted key vouches for, and leaves the rest to be built. [`push`] writes a closure into a
-//! directory, which any web server can serve. [`write_bundle`] makes one file of it.
+//! directory, which any web server can serve. [`write_bundle`] makes one file of it. [`Publisher`] serves
+//! a store as if it were a cache.
 //!
 //! Invariant: nothing becomes an item whose archive does not have the hash that a trusted signature covers.
 
 mod bundle;
 mod key;
 mod narinfo;
+mod publish;
 mod push;
 mod remote;
 mod substitute;
@@ -24,6 +26,7 @@ use std::{io, path::PathBuf};
 pub use bundle::{BundleIndex, bundled_recipes, read_bundle, write_bundle};
 pub use key::{PublicKey, SecretKey, Signature, TrustedKeys, trusted_keys_path};
 pub use narinfo::{Compression, NarInfo};
+pub use publish::Publisher;
 pub use push::{Push, Pushed, list, push, sign};
 pub use remote::Cache;
 pub use substitute::{Note, Plan, Substituter, ask_all};

@@ -120,8 +120,12 @@ fn prepare(directory: &Path) -> Result<(), CacheError> {
     if file.exists() {
         return Ok(());
     }
-    let text = format!("StoreDir: {}\nWantMassQuery: 1\nPriority: 40\n", StoreDir::CANONICAL.as_str());
-    by_rename(&file, text.as_bytes())
+    by_rename(&file, cache_info().as_bytes())
+}
+
+/// What a cache of ours says of itself.
+pub(super) fn cache_info() -> String {
+    format!("StoreDir: {}\nWantMassQuery: 1\nPriority: 40\n", StoreDir::CANONICAL.as_str())
 }
 
 fn push_item(store: &LocalStore, item: &ItemInfo, how: &Push<'_>) -> Result<Pushed, CacheError> {
@@ -190,7 +194,11 @@ fn compress(
 }
 
 /// Writes an item's canonical archive and gives its hash.
-fn archive<W: Write>(store: &LocalStore, item: &ItemInfo, to: W) -> Result<(Digest, W), CacheError> {
+pub(super) fn archive<W: Write>(
+    store: &LocalStore,
+    item: &ItemInfo,
+    to: W,
+) -> Result<(Digest, W), CacheError> {
     let hashed = Counted { inner: to, hasher: Hasher::new(Algorithm::Sha256), size: 0 };
     // Dumping writes many small strings.
     let buffered = BufWriter::with_capacity(1 << 16, RewriteWriter::new(store.canonical_rewriter(), hashed));

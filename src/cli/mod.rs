@@ -19,6 +19,7 @@ mod graph;
 mod hash;
 mod lsp;
 mod options;
+mod publish;
 mod realise;
 mod repl;
 mod run;
@@ -77,6 +78,8 @@ enum Verb {
     Lsp(lsp::Arguments),
     /// Save room: make equal files of the store one, by hard links
     Optimise(store::OptimiseArguments),
+    /// Serve the store as a binary cache over HTTP
+    Publish(publish::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
     /// Read, evaluate and print expressions interactively
@@ -121,6 +124,7 @@ pub fn main() -> ExitCode {
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
+        Verb::Publish(arguments) => publish::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
