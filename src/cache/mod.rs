@@ -19,6 +19,7 @@ mod narinfo;
 mod publish;
 mod push;
 mod remote;
+mod ssh;
 mod substitute;
 
 use std::{io, path::PathBuf};
@@ -29,6 +30,7 @@ pub use narinfo::{Compression, NarInfo};
 pub use publish::Publisher;
 pub use push::{Push, Pushed, list, push, sign};
 pub use remote::Cache;
+pub use ssh::{RemoteStore, SshHost};
 pub use substitute::{Note, Plan, Substituter, ask_all};
 
 use crate::{fetch::FetchError, hash::Digest, store::StoreError, store_path::StorePath};
@@ -167,6 +169,14 @@ pub enum CacheError {
     #[error("this is not a bundle of hpcl's, or it is damaged: {reason}")]
     Bundle {
         /// What is wrong with it.
+        reason: String,
+    },
+    /// Another machine cannot be reached, or what was asked of it failed.
+    #[error("copying with `{host}` failed: {reason}")]
+    Ssh {
+        /// The machine.
+        host: String,
+        /// Why.
         reason: String,
     },
     /// An item that was built without isolation is not given to others unasked.

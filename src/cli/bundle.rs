@@ -158,7 +158,7 @@ pub fn unbundle(arguments: &UnbundleArguments) -> Outcome {
 }
 
 /// Imports all items of an unpacked bundle; says how many.
-fn install(
+pub fn install(
     store: &LocalStore,
     index: &BundleIndex,
     directory: &Path,

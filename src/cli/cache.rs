@@ -308,7 +308,8 @@ pub fn items(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Fa
     Ok(found)
 }
 
-fn items_by_name(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
+/// Items by path or name, valid or not.
+pub fn items_by_name(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
     let one = |path: &PathBuf| {
         let inside = store.item_of(path).map(|(item, _)| item);
         let by_name = || StorePath::parse(path.to_str().unwrap_or_default()).ok();

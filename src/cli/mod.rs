@@ -10,6 +10,7 @@ mod bundle;
 mod cache;
 mod closure;
 mod completions;
+mod copy;
 mod doctor;
 mod eval;
 mod explain;
@@ -58,6 +59,8 @@ enum Verb {
     Challenge(weather::ChallengeArguments),
     /// Print the shell completions for a shell
     Completions(completions::Arguments),
+    /// Copy packages and all that they need between this store and another machine's, over ssh
+    Copy(copy::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
     Doctor(doctor::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
@@ -96,6 +99,8 @@ enum Verb {
     Unbundle(bundle::UnbundleArguments),
     /// Check that every item of the store is what it was when it was put there
     Verify(store::VerifyArguments),
+    #[command(name = "__absent", hide = true)]
+    Absent,
     /// Say how much of what packages need binary caches have
     Weather(weather::WeatherArguments),
     /// Say through which files one package brings another along
@@ -114,6 +119,8 @@ pub fn main() -> ExitCode {
         Verb::Cache(arguments) => cache::run(&arguments),
         Verb::Challenge(arguments) => weather::challenge(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
+        Verb::Absent => copy::absent(),
+        Verb::Copy(arguments) => copy::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),

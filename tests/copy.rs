@@ -1,0 +1,164 @@
+//! `hpcl copy` over a real sshd of this user's own, whose sessions get a home in which nothing is installed.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test")]
+
+mod common;
+
+use std::{
+    fs,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use common::{Run, TestEnvironment, sandbox_or_skip, trivial_package};
+
+/// An sshd on a port of its own; ended when dropped.
+struct Server {
+    process: Child,
+    port: u16,
+    keys: tempfile::TempDir,
+}
+
+impl Server {
+    /// Starts one whose sessions have this home. None, loudly, where there is no sshd.
+    fn start(home: &Path, test: &str) -> Option<Server> {
+        let Some(sshd) = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| path.exists())
+        else {
+            eprintln!("SKIPPED {test}: there is no sshd on this machine");
+            return None;
+        };
+        let keys = tempfile::tempdir().unwrap();
+        for name in ["host", "user"] {
+            let status = Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(keys.path().join(name))
+                .status()
+                .unwrap();
+            assert!(status.success());
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let config = format!(
+            "Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\n\
+             StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n\
+             SetEnv HOME={home} PATH=/usr/bin:/bin\n",
+            keys = keys.path().display(),
+            home = home.display()
+        );
+        fs::write(keys.path().join("config"), config).unwrap();
+        // Started by root, it wants this directory, which a service manager would have made.
+        let _ = fs::create_dir_all("/run/sshd");
+        let process = Command::new(sshd)
+            .arg("-D")
+            .arg("-f")
+            .arg(keys.path().join("config"))
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(30), "sshd does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(Server { process, port, keys })
+    }
+
+    fn run(&self, user: &TestEnvironment, arguments: &[&str]) -> Run {
+        let mut command = user.command(arguments);
+        let options = format!(
+            "-F none -i {}/user -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes",
+            self.keys.path().display()
+        );
+        command.env("HPCL_SSH_OPTIONS", options);
+        user.finish(command)
+    }
+
+    fn address(&self) -> String {
+        format!("ssh://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn recipe() -> String {
+    let low = trivial_package(
+        "\"low\"",
+        "#~(call-with-output-file #$output (lambda (port) (display #$output port)))",
+    );
+    let top = trivial_package(
+        "\"top\"",
+        "#~(begin (mkdir #$output) (symlink #$low (string-append #$output \"/low\")))",
+    );
+    format!(
+        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{top}"
+    )
+}
+
+#[test]
+fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
+    const TEST: &str = "a_closure_goes_to_a_machine_without_anything_and_comes_back";
+    if !sandbox_or_skip(TEST) {
+        return;
+    }
+    let far = TestEnvironment::new();
+    let Some(server) = Server::start(far.home(), TEST) else { return };
+    let near = TestEnvironment::new();
+    near.write("recipe.hpcl", &recipe());
+    let address = server.address();
+    let run = server.run(&near, &["copy", "--to", &address, "-f", "recipe.hpcl"]);
+    assert!(run.stderr.contains("there is no hpcl at 127.0.0.1: bringing this one"), "{}", run.stderr);
+    assert!(run.stderr.contains("2 of 2 items are to be copied"), "{}", run.stderr);
+    let place = run.success().trim().to_owned();
+    assert!(place.starts_with(&far.home().display().to_string()), "in the far end's store: {place}");
+    let low = fs::read_link(Path::new(&place).join("low")).unwrap();
+    assert_eq!(fs::read_to_string(&low).unwrap(), low.display().to_string(), "in its form");
+    assert!(far.home().join(".local/bin/hpcl").is_file());
+    far.run(&["verify"]).success();
+    let again = server.run(&near, &["copy", "--to", &address, "-f", "recipe.hpcl"]);
+    assert!(again.stderr.contains("0 of 2 items are to be copied"), "{}", again.stderr);
+    assert!(!again.stderr.contains("bringing"), "{}", again.stderr);
+    again.success();
+
+    let third = TestEnvironment::new();
+    third.write("recipe.hpcl", &recipe());
+    let back = server.run(&third, &["copy", "--from", &address, "-f", "recipe.hpcl"]);
+    assert!(
+        back.stderr.contains("2 items were copied") && !back.stderr.contains("building"),
+        "{}",
+        back.stderr
+    );
+    assert!(back.success().trim().ends_with("-top-1"));
+    third.run(&["verify"]).success();
+    let item = format!("{}-other", "0".repeat(32));
+    let nothing = server.run(&third, &["copy", "--from", &address, "--item", &item]).failure(4);
+    assert!(nothing.contains(&format!("the other machine has no\n  {item}")), "{nothing}");
+}
+
+#[test]
+fn a_machine_that_cannot_be_reached_is_named() {
+    if !sandbox_or_skip("a_machine_that_cannot_be_reached_is_named") || !Path::new("/usr/bin/ssh").exists() {
+        eprintln!("SKIPPED a_machine_that_cannot_be_reached_is_named: no ssh or no sandbox");
+        return;
+    }
+    let user = TestEnvironment::new();
+    user.write("recipe.hpcl", &recipe());
+    let mut command = user.command(&["copy", "--to", "ssh://127.0.0.1:1", "-f", "recipe.hpcl"]);
+    command.env("HPCL_SSH_OPTIONS", "-F none -o BatchMode=yes");
+    let message = user.finish(command).failure(1);
+    assert!(
+        message.contains("copying with `127.0.0.1` failed: `ssh` failed; what it said stands above"),
+        "{message}"
+    );
+    let odd = user.run(&["copy", "--to", "cluster", "-f", "recipe.hpcl"]).failure(2);
+    assert!(odd.contains("`cluster` is no machine; write `ssh://user@host`"), "{odd}");
+}
