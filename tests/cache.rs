@@ -305,6 +305,57 @@ fn a_cache_is_served_by_any_web_server() {
     assert_eq!(asked.load(Ordering::SeqCst), 5);
 }
 
+/// Damages a file of a store.
+fn damage(file: &Path) {
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs::write(file, "damaged").unwrap();
+}
+
+#[test]
+fn what_is_damaged_is_fetched_or_built_again() {
+    if !sandbox_or_skip("what_is_damaged_is_fetched_or_built_again") {
+        return;
+    }
+    let (one, _) = pusher();
+    let built = one.run(&["build", "-f", "recipe.hpcl"]).success();
+    let top = place(&one, &built);
+    let low = fs::read_link(top.join("low")).unwrap();
+    damage(&top.join("text"));
+    fs::set_permissions(&low, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::remove_dir_all(&low).unwrap();
+    let told = one.run(&["verify"]);
+    assert_eq!(told.code, 5);
+    assert!(
+        told.stderr.contains(": 2 problems\nhint: `hpcl verify --repair --cache URL` fetches"),
+        "{}",
+        told.stderr
+    );
+    // No key is trusted here: the registered hash is enough.
+    let run = one.run(&["verify", "--repair", "--cache", &address(&one)]);
+    assert!(run.stderr.contains(": 2 problems, 2 repaired"), "{}", run.stderr);
+    assert_eq!(run.success().matches("  repaired from file://HOME/cache\n").count(), 2);
+    assert_whole(&one, &built);
+    assert!(one.run(&["verify"]).stderr.contains("nothing is wrong"));
+
+    damage(&top.join("text"));
+    let run = one.run(&["build", "--repair", "-f", "recipe.hpcl"]);
+    assert!(run.stderr.contains("1 built"), "{}", run.stderr);
+    assert_eq!(run.success(), built);
+    assert!(one.run(&["verify"]).stderr.contains("nothing is wrong"));
+
+    // A cache whose copy is another one repairs nothing.
+    damage(&top.join("text"));
+    change(&one.home().join("cache"), ".nar.zst", |bytes| bytes.get(..bytes.len() / 2).unwrap().to_vec());
+    let run = one.run(&["verify", "--repair", "--cache", &address(&one)]);
+    assert_eq!(run.code, 5);
+    assert!(
+        run.stderr.contains("has no copy of `") && run.stderr.contains("1 problem, 0 repaired"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(fs::read_to_string(top.join("text")).unwrap(), "damaged", "it is not worse than before");
+}
+
 /// A store that is served by `hpcl publish`; ended when dropped.
 struct Published {
     process: std::process::Child,
@@ -386,8 +437,7 @@ fn what_is_damaged_or_was_not_isolated_is_not_served() {
     let built = one.run(&["build", "-f", "recipe.hpcl"]).success();
     let text = place(&one, &built).join("text");
     let served = Published::new(&one);
-    fs::set_permissions(&text, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    fs::write(&text, "damaged").unwrap();
+    damage(&text);
     let other = puller(&public);
     let run = other.run(&["build", "--cache", &served.url, "-f", "recipe.hpcl"]);
     assert!(run.stderr.contains("warning: no substitute for `top-1`"), "{}", run.stderr);

@@ -72,6 +72,9 @@ pub struct BuildOptions {
     /// Build again what is already there and compare
     #[arg(long)]
     pub check: bool,
+    /// Build again what is already there, and where the store's copy is damaged put the new one in its place
+    #[arg(long)]
+    pub repair: bool,
     /// Show what would be fetched and built, and stop
     #[arg(short = 'n', long)]
     pub dry_run: bool,

@@ -40,7 +40,7 @@ pub fn realise(
         .collect::<Result<_, crate::derivation::DerivationError>>()
         .map_err(|error| Failure::new(chain(&error)))?;
     substitute(graph, &targets, store, build)?;
-    let plan = executor::plan(graph, &targets, store, build.check)?;
+    let plan = executor::plan(graph, &targets, store, build.check || build.repair)?;
     if build.dry_run {
         print_plan(graph, &plan)?;
         return Ok(None);
@@ -92,7 +92,8 @@ fn options(build: &BuildOptions) -> Result<Options, Failure> {
     }
     options.fail_fast = build.fail_fast;
     options.keep_failed = build.keep_failed;
-    options.check = build.check;
+    options.check = build.check || build.repair;
+    options.repair = build.repair;
     options.sandbox = !build.no_sandbox;
     options.timeout = build.timeout.map(Duration::from_secs);
     options.max_silent = build.max_silent.map(Duration::from_secs);

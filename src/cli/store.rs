@@ -8,11 +8,12 @@ use std::{
 
 use clap::{Args, ValueHint};
 
-use super::{Outcome, options::PackageOptions, realise, session};
+use super::{Outcome, cache::CacheOptions, options::PackageOptions, realise, session};
 use crate::{
+    cache::Cache,
     executor,
     fetch::{self, Fetcher, PackageIndex},
-    report::{Failure, exit_code, quantity},
+    report::{Failure, chain, exit_code, quantity},
     store::{LocalStore, Problem},
     store_path::StorePath,
 };
@@ -23,20 +24,70 @@ pub struct VerifyArguments {
     /// Check that items and references are there, without reading the items' contents
     #[arg(long)]
     quick: bool,
+    /// Fetch damaged and missing content again from binary caches; it must have the registered hash, so no signature is needed
+    #[arg(long)]
+    repair: bool,
+    #[command(flatten)]
+    caches: CacheOptions,
 }
 
 /// Verifies the store.
 pub fn verify(arguments: &VerifyArguments) -> Outcome {
     let store = realise::open_store()?;
     let report = store.verify(!arguments.quick)?;
+    let caches = if arguments.repair && !report.problems.is_empty() {
+        super::weather::some_caches(&arguments.caches)?
+    } else {
+        Vec::new()
+    };
     let mut out = std::io::stdout();
+    let mut left = 0;
     for problem in &report.problems {
         writeln!(out, "{}", describe(&store, problem))?;
+        let from = caches.iter().find(|cache| repair(&store, problem, cache));
+        match from {
+            Some(cache) => writeln!(out, "  repaired from {}", cache.url())?,
+            None => left += 1,
+        }
     }
-    let bad = report.problems.len();
-    let found = if bad == 0 { "nothing is wrong".to_owned() } else { format!("{bad} problems") };
-    writeln!(anstream::stderr(), "{} items, {} read: {found}", report.items, quantity::bytes(report.bytes))?;
-    Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit_code::DIFFERENT) })
+    let all = report.problems.len();
+    let problems = if all == 1 { "problem" } else { "problems" };
+    let found = match all {
+        0 => "nothing is wrong".to_owned(),
+        _ if caches.is_empty() => format!("{all} {problems}"),
+        _ => format!("{all} {problems}, {} repaired", all - left),
+    };
+    let mut err = anstream::stderr();
+    writeln!(err, "{} items, {} read: {found}", report.items, quantity::bytes(report.bytes))?;
+    let content = |problem: &Problem| matches!(problem, Problem::Changed { .. } | Problem::Missing(_));
+    if left > 0 && report.problems.iter().any(content) {
+        writeln!(
+            err,
+            "hint: `hpcl verify --repair --cache URL` fetches content again, `hpcl build --repair PACKAGE` builds it again"
+        )?;
+    }
+    Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(exit_code::DIFFERENT) })
+}
+
+/// Fetches an item's content again; whether that repaired it. Why not is told.
+fn repair(store: &LocalStore, problem: &Problem, cache: &Cache) -> bool {
+    let (Problem::Changed { path, .. } | Problem::Missing(path)) = problem else { return false };
+    let repaired = cache.narinfo(path).and_then(|info| match info {
+        Some(info) => {
+            store.protect([path])?;
+            Ok(store.repair_import(cache.stage(&info, store)?)?)
+        }
+        None => Ok(false),
+    });
+    repaired.unwrap_or_else(|error| {
+        let _ = writeln!(
+            anstream::stderr(),
+            "warning: {} has no copy of `{path}` to use: {}",
+            cache.url(),
+            chain(&error)
+        );
+        false
+    })
 }
 
 fn describe(store: &LocalStore, problem: &Problem) -> String {
@@ -56,7 +107,7 @@ fn describe(store: &LocalStore, problem: &Problem) -> String {
             format!("broken reference: {} needs {}", place(path), place(reference))
         }
         Problem::Unreadable { path, error } => {
-            format!("unreadable: {}: {}", place(path), crate::report::chain(error))
+            format!("unreadable: {}: {}", place(path), chain(error))
         }
     }
 }

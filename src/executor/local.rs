@@ -104,7 +104,10 @@ impl<'a> LocalExecutor<'a> {
             finished?;
             let log = path.as_deref().and_then(|path| path.strip_prefix(&logs).ok());
             let outputs = match task.action {
-                Action::Check => check::compare(self.store, &task.node.derivation, prepared)?,
+                Action::Check => {
+                    let derivation = &task.node.derivation;
+                    check::compare(self.store, derivation, prepared, locks, self.options.repair)?
+                }
                 _ => self.register(task, prepared, locks, log)?,
             };
             Ok((used, outputs))

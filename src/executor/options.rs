@@ -17,6 +17,8 @@ pub struct Options {
     pub keep_failed: bool,
     /// Whether wanted outputs that are there are built again and compared.
     pub check: bool,
+    /// Whether a build that `check` asks for repairs what is damaged.
+    pub repair: bool,
     /// Whether builds run in a sandbox; without one their results are marked.
     pub sandbox: bool,
     /// The longest that a build may take.
@@ -38,6 +40,7 @@ impl Options {
             fail_fast: false,
             keep_failed: false,
             check: false,
+            repair: false,
             sandbox: true,
             timeout: None,
             max_silent: None,

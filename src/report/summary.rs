@@ -3,6 +3,7 @@
 use std::{
     fmt::Write as _,
     io::{self, Write as _},
+    time::Duration,
 };
 
 use super::{
@@ -65,7 +66,17 @@ pub fn summary_text(graph: &HashedGraph, summary: &Summary) -> String {
         parts.push("stopped".to_owned());
     }
     if !parts.is_empty() {
-        let _ = writeln!(text, "{} in {}", parts.join(", "), seconds(summary.elapsed));
+        let done = summary.results.values().filter_map(|result| match result {
+            BuildResult::Realised(done) => Some(done.cpu_seconds),
+            _ => None,
+        });
+        let cpu: f64 = done.sum();
+        let _ = write!(text, "{} in {}", parts.join(", "), seconds(summary.elapsed));
+        // For small builds it says nothing.
+        if cpu >= 1.0 {
+            let _ = write!(text, ", {} of processor time", seconds(Duration::from_secs_f64(cpu)));
+        }
+        text.push('\n');
     }
     text
 }

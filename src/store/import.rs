@@ -27,6 +27,10 @@ impl StagedImport {
     pub fn info(&self) -> &ItemInfo {
         &self.info
     }
+
+    pub(super) fn into_parts(self) -> (ItemInfo, PathBuf) {
+        (self.info, self.tree)
+    }
 }
 
 impl LocalStore {

@@ -40,6 +40,7 @@ mod lock;
 mod normalise;
 mod optimise;
 mod register;
+mod repair;
 mod roots;
 mod session;
 mod verify;
