@@ -261,6 +261,7 @@ impl Arity {
             return format!("at least {} {}", self.required, plural(self.required));
         }
         match self.optional {
+            0 if self.required == 0 => "no arguments".to_owned(),
             0 => format!("{} {}", self.required, plural(self.required)),
             _ => format!("{} to {} arguments", self.required, self.required + self.optional),
         }

@@ -7,6 +7,9 @@ use std::rc::Rc;
 
 use crate::{datum::Datum, module::Global, record::RecordType, span::Span, symbol::Symbol, value::Value};
 
+/// The name of the hidden procedures that give several values to a form that binds them, such as `receive`.
+pub const VALUES: &str = " values";
+
 /// A variable of a definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Var(pub u32);

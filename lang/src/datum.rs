@@ -50,3 +50,20 @@ pub enum DatumKind {
     /// `#vu8(1 2)`.
     Bytes(Vec<u8>),
 }
+
+impl Datum {
+    /// Adds the places where a symbol stands inside of it, in order.
+    pub(crate) fn places_of(&self, name: Symbol, out: &mut Vec<Span>) {
+        match &self.kind {
+            DatumKind::Symbol(symbol) if *symbol == name => out.push(self.span),
+            DatumKind::List(items) | DatumKind::Vector(items) => {
+                items.iter().for_each(|item| item.places_of(name, out));
+            }
+            DatumKind::Dotted(items, tail) => {
+                items.iter().for_each(|item| item.places_of(name, out));
+                tail.places_of(name, out);
+            }
+            _ => {}
+        }
+    }
+}

@@ -97,7 +97,7 @@ impl Expander<'_> {
             Denotation::Top(Binding::Special(special)) => special,
             Denotation::Top(Binding::Macro(rules)) | Denotation::Local(Local::Macro(rules)) => {
                 if !self.stack.has_room() {
-                    return Err(ExpandError::TooDeep { span: form.span }.into());
+                    return Err(self.too_deep(form, env));
                 }
                 return match self.world.expand_use(&rules, form, env)? {
                     Some(expanded) => self.collect(&expanded, env, items),
@@ -140,9 +140,12 @@ impl Expander<'_> {
                 let rest = rest.map(|(name, _)| bind(self, name));
                 items.push(Item::Values(vars, rest, expression));
             }
-            Special::DefineSyntax | Special::DefineSyntaxRule | Special::DefineSyntaxPublic => {
-                let (name, source) = macro_parts(form)?;
-                let rules = self.world.local_macro(name, source, env)?;
+            Special::DefineSyntax
+            | Special::DefineSyntaxRule
+            | Special::DefineSyntaxPublic
+            | Special::DefineSyntaxParameter => {
+                let (name, _) = macro_parts(form)?;
+                let rules = self.world.macro_of_form(form, env)?;
                 env.bind(name, Local::Macro(rules));
             }
             Special::DefineRecordType => {
@@ -187,8 +190,9 @@ impl Expander<'_> {
     ) {
         use crate::{core_form::Lambda, procedure::Primitive};
         let all = self.fresh(Symbol::new("values"));
-        let producer = Core::Lambda(Box::new(Lambda::simple(None, span, Vec::new(), expression)));
-        let mut consumer = Lambda::simple(None, span, Vec::new(), Core::unspecified());
+        let named = Some(Symbol::new(crate::core_form::VALUES));
+        let producer = Core::Lambda(Box::new(Lambda::simple(named, span, Vec::new(), expression)));
+        let mut consumer = Lambda::simple(named, span, Vec::new(), Core::unspecified());
         let copies: Vec<Var> = vars.iter().map(|_| self.fresh(Symbol::new("value"))).collect();
         consumer.required.clone_from(&copies);
         let tail = self.fresh(Symbol::new("rest"));
@@ -229,6 +233,7 @@ fn is_definition(special: Special) -> bool {
             | Special::DefineSyntax
             | Special::DefineSyntaxPublic
             | Special::DefineSyntaxRule
+            | Special::DefineSyntaxParameter
             | Special::DefineRecordType
             | Special::DefineRecordTypeStar
     )

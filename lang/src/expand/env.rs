@@ -15,11 +15,12 @@ use crate::{
     core_form::Var,
     datum::{Datum, DatumKind},
     module::ModuleId,
+    reader::MAX_DEPTH,
     span::Span,
     symbol::Symbol,
 };
 
-use super::macros::Macro;
+use super::{ExpandError, macros::Macro};
 
 /// Where a form stands: the scopes around it and its module.
 #[derive(Clone)]
@@ -58,6 +59,8 @@ pub(crate) enum Mark {
     Extensions(Var),
     /// Inside is the procedure of a macro that is defined there.
     Transformer(Env),
+    /// Inside, that name repeats what stands before it in patterns and templates.
+    Ellipsis(Symbol),
 }
 
 /// What a name means inside of scopes.
@@ -105,6 +108,8 @@ pub(crate) struct Aliases {
     all: Vec<Alias>,
     /// The use of a procedural macro that is being expanded, if any.
     pub current: Option<Use>,
+    /// How many parts the expansions of the definition at work have had so far.
+    pub expanded: usize,
 }
 
 impl Alias {
@@ -211,6 +216,31 @@ impl Aliases {
     }
 }
 
+/// The most parts that the expansions of one definition may have together.
+const MOST_PARTS: usize = 3_000_000;
+
+impl Aliases {
+    /// Counts what the use of a macro became, which may neither nest too deeply nor go on without end.
+    pub fn count(&mut self, expanded: &Datum, name: Symbol, span: Span) -> Result<(), ExpandError> {
+        let Some(parts) = parts_within(expanded, MAX_DEPTH) else {
+            return Err(ExpandError::TooDeep { span });
+        };
+        self.expanded += parts;
+        if self.expanded > MOST_PARTS { Err(ExpandError::Endless { name, span }) } else { Ok(()) }
+    }
+}
+
+/// Returns the number of parts of a datum, if it nests at most that deep.
+pub(super) fn parts_within(datum: &Datum, depth: usize) -> Option<usize> {
+    let depth = depth.checked_sub(1)?;
+    let all = |items: &[Datum]| items.iter().try_fold(1, |sum, item| Some(sum + parts_within(item, depth)?));
+    match &datum.kind {
+        DatumKind::List(items) | DatumKind::Vector(items) => all(items),
+        DatumKind::Dotted(items, tail) => Some(all(items)? + parts_within(tail, depth)?),
+        _ => Some(1),
+    }
+}
+
 impl Env {
     /// Returns the environment of a module's top level.
     pub fn top(module: ModuleId) -> Self {
@@ -234,6 +264,15 @@ impl Env {
             _ => None,
         });
         found.unwrap_or_else(|| Env::top(self.module))
+    }
+
+    /// Returns the name that repeats what stands before it in patterns and templates.
+    pub fn ellipsis(&self) -> Symbol {
+        let found = self.mark(|mark| match mark {
+            Mark::Ellipsis(name) => Some(*name),
+            _ => None,
+        });
+        found.unwrap_or_else(|| Symbol::new("..."))
     }
 
     /// Returns the environment inside of a new, empty scope.

@@ -6,6 +6,17 @@ use crate::{diagnostic::Diagnostic, module::ModuleName, span::Span, suggest::clo
 #[derive(Debug)]
 pub struct Failure(pub Vec<Diagnostic>);
 
+/// How the ellipses of a template do not fit its pattern.
+#[derive(Debug)]
+pub enum TemplateFault {
+    /// Too few stand after the variable.
+    TooFew(Symbol),
+    /// Nothing that is repeated stands before an ellipsis.
+    NothingRepeated,
+    /// Variables repeated together have different numbers of forms.
+    Unequal(Vec<(Symbol, usize)>),
+}
+
 /// What can be wrong with a form.
 #[derive(Debug)]
 pub enum ExpandError {
@@ -29,14 +40,30 @@ pub enum ExpandError {
     },
     /// A template whose ellipses do not fit its pattern.
     Template {
-        /// The variable or the macro.
-        name: Symbol,
+        /// How.
+        fault: TemplateFault,
+        /// The part of the template, if it is known.
+        part: Option<Span>,
         /// The use.
         span: Span,
+    },
+    /// A variable that stands in a pattern twice.
+    TwiceInPattern {
+        /// The variable.
+        name: Symbol,
+        /// Both places.
+        spans: (Span, Span),
     },
     /// Forms nested too deeply.
     TooDeep {
         /// Where.
+        span: Span,
+    },
+    /// A macro whose expansion goes on and on.
+    Endless {
+        /// The macro.
+        name: Symbol,
+        /// The use.
         span: Span,
     },
     /// `set!` while recipes are evaluated.
@@ -142,7 +169,7 @@ impl ExpandError {
         match self {
             ExpandError::BadSyntax { form, span, expected } => {
                 Diagnostic::new("E0301", format!("`{form}` is not written like this"))
-                    .at(*span, "this form")
+                    .at(*span, "here")
                     .hint(format!("it is written {expected}"))
             }
             ExpandError::NoRuleMatches { name, span, patterns } => {
@@ -153,12 +180,26 @@ impl ExpandError {
                 }
                 diagnostic
             }
-            ExpandError::Template { name, span } => {
-                Diagnostic::new("E0303", format!("ellipses around `{name}` do not fit its pattern"))
-                    .at(*span, "in the expansion of this")
+            ExpandError::Template { fault, part, span } => {
+                let diagnostic = Diagnostic::new("E0303", fault.message()).at(*span, "in the expansion of this");
+                match part {
+                    Some(part) => diagnostic.label(*part, "this template"),
+                    None => diagnostic,
+                }
+            }
+            ExpandError::TwiceInPattern { name, spans } => {
+                Diagnostic::new("E0309", format!("`{name}` stands twice in one pattern"))
+                    .at(spans.1, "again here")
+                    .label(spans.0, "first here")
+                    .hint("each variable of a pattern has a name of its own; `_` may stand often")
             }
             ExpandError::TooDeep { span } => {
                 Diagnostic::new("E0304", "forms are nested too deeply").at(*span, "here")
+            }
+            ExpandError::Endless { name, span } => {
+                Diagnostic::new("E0304", format!("the expansion of the macro `{name}` does not end"))
+                    .at(*span, "this use")
+                    .hint("a rule that uses the macro again needs another one that ends it, and comes first")
             }
             ExpandError::Mutation { name, span } => {
                 Diagnostic::new("E0305", format!("`{name}` cannot be changed while recipes are evaluated"))
@@ -227,4 +268,27 @@ impl ExpandError {
 
 fn names(symbols: &[Symbol]) -> String {
     symbols.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+impl TemplateFault {
+    fn message(&self) -> String {
+        match self {
+            TemplateFault::TooFew(name) => {
+                format!(
+                    "`{name}` is repeated in the pattern and needs as many `...` after it in the template"
+                )
+            }
+            TemplateFault::NothingRepeated => {
+                "nothing before this `...` of a template is repeated in the pattern".to_owned()
+            }
+            TemplateFault::Unequal(columns) => {
+                let each: Vec<String> =
+                    columns.iter().map(|(name, count)| format!("`{name}` has {count}")).collect();
+                format!(
+                    "what a template repeats together has different numbers of forms: {}",
+                    each.join(", ")
+                )
+            }
+        }
+    }
 }

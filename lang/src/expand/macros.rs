@@ -10,7 +10,6 @@ use smallvec::SmallVec;
 
 use crate::{
     datum::{Datum, DatumKind},
-    reader::MAX_DEPTH,
     span::Span,
     symbol::Symbol,
     value::Value,
@@ -18,8 +17,9 @@ use crate::{
 
 use super::{
     env::{Aliases, Env, Expansion, same_binding},
-    error::ExpandError,
+    error::{ExpandError, TemplateFault},
     record::RecordSpec,
+    syntax_parameter::SyntaxParameter,
     transform::Transformer,
 };
 use crate::module::ModuleId;
@@ -34,6 +34,8 @@ pub(crate) enum Macro {
     Procedure(Transformer),
     /// The constructor of a record type.
     Record(Rc<RecordSpec>),
+    /// A macro whose meaning `syntax-parameterize` changes.
+    Parameter(SyntaxParameter),
     /// The record being made, such as `this-package`.
     This(ModuleId, Symbol),
 }
@@ -89,14 +91,15 @@ pub(crate) fn list_with_tail(mut items: Vec<Datum>, tail: Option<Datum>, span: S
 impl Rules {
     /// Parses `(syntax-rules [ellipsis] (literal …) (pattern template) …)`.
     pub fn parse(name: Symbol, form: &Datum, env: &Env, aliases: &Aliases) -> Result<Rules, ExpandError> {
-        let bad = || ExpandError::BadSyntax {
+        let bad_at = |span| ExpandError::BadSyntax {
             form: "syntax-rules",
-            span: form.span,
-            expected: "`(syntax-rules (literal …) (pattern template) …)`",
+            span,
+            expected: "`(syntax-rules (literal …) (pattern template) …)`, each pattern a list: `(_ argument …)`",
         };
+        let bad = || bad_at(form.span);
         let DatumKind::List(items) = &form.kind else { return Err(bad()) };
         let mut rest = items.get(1..).ok_or_else(bad)?;
-        let mut ellipsis = Symbol::new("...");
+        let mut ellipsis = env.ellipsis();
         if let Some(Datum { kind: DatumKind::Symbol(custom), .. }) = rest.first() {
             ellipsis = aliases.original(*custom);
             rest = rest.get(1..).unwrap_or(&[]);
@@ -120,12 +123,42 @@ impl Rules {
                     [pattern, template] | [pattern, _, template] if parts(pattern).is_some() => {
                         Ok((pattern.clone(), template.clone()))
                     }
-                    _ => Err(bad()),
+                    _ => Err(bad_at(rule.span)),
                 },
-                _ => Err(bad()),
+                _ => Err(bad_at(rule.span)),
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Rules { name, env: env.clone(), ellipsis, literals, rules, whole: false })
+        let rules = Rules { name, env: env.clone(), ellipsis, literals, rules, whole: false };
+        rules.check(aliases)?;
+        Ok(rules)
+    }
+
+    /// Checks that no variable stands twice in a pattern.
+    pub fn check(&self, aliases: &Aliases) -> Result<(), ExpandError> {
+        self.rules.iter().try_for_each(|(pattern, _)| self.check_pattern(pattern, aliases))
+    }
+
+    /// Checks that no variable stands twice in a pattern.
+    pub fn check_pattern(&self, pattern: &Datum, aliases: &Aliases) -> Result<(), ExpandError> {
+        let mut variables = Vec::new();
+        match parts(pattern) {
+            Some((items, tail)) if !self.whole => {
+                let rest = items.get(1..).unwrap_or(&[]).iter().chain(tail);
+                rest.for_each(|item| self.variables(item, aliases, 0, &mut variables));
+            }
+            _ => self.variables(pattern, aliases, 0, &mut variables),
+        }
+        for (index, (name, _)) in variables.iter().enumerate() {
+            if variables.iter().take(index).any(|(other, _)| other == name) {
+                let mut places = Vec::new();
+                pattern.places_of(*name, &mut places);
+                if let [first, second, ..] = places.get(places.len().saturating_sub(2)..).unwrap_or(&[]) {
+                    let name = aliases.original(*name);
+                    return Err(ExpandError::TwiceInPattern { name, spans: (*first, *second) });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Returns the rules with a single rule: `(define-syntax-rule (name . pattern) template)`.
@@ -163,8 +196,8 @@ impl Rules {
     }
 
     /// Returns the rules that match the patterns of a `syntax-case` form.
-    pub fn for_patterns(env: Env, literals: Vec<Symbol>) -> Rules {
-        let (name, ellipsis) = (Symbol::new("syntax-case"), Symbol::new("..."));
+    pub fn for_patterns(env: Env, literals: Vec<Symbol>, ellipsis: Symbol) -> Rules {
+        let name = Symbol::new("syntax-case");
         Rules { name, env, ellipsis, literals, rules: Vec::new(), whole: true }
     }
 
@@ -204,9 +237,7 @@ impl Rules {
                 let expansion = Expansion::new(self.env.clone());
                 let mut instance = Instance { rules: self, aliases, expansion, span: form.span };
                 let expanded = instance.template(template, &[&matches])?;
-                if !nests_within(&expanded, MAX_DEPTH) {
-                    return Err(ExpandError::TooDeep { span: form.span });
-                }
+                aliases.count(&expanded, aliases.original(self.name), form.span)?;
                 return Ok(expanded);
             }
         }
@@ -418,20 +449,6 @@ impl<'a> Bound<'a> {
     }
 }
 
-/// Whether a datum nests at most that deep, as all that is read does.
-pub(crate) fn nests_within(datum: &Datum, depth: usize) -> bool {
-    let Some(depth) = depth.checked_sub(1) else { return false };
-    match &datum.kind {
-        DatumKind::List(items) | DatumKind::Vector(items) => {
-            items.iter().all(|item| nests_within(item, depth))
-        }
-        DatumKind::Dotted(items, tail) => {
-            items.iter().all(|item| nests_within(item, depth)) && nests_within(tail, depth)
-        }
-        _ => true,
-    }
-}
-
 struct Instance<'r, 'x> {
     rules: &'r Rules,
     aliases: &'x mut Aliases,
@@ -444,7 +461,10 @@ impl Instance<'_, '_> {
         let kind = match &template.kind {
             DatumKind::Symbol(name) => match find(scopes, *name) {
                 Some(Bound::One(datum)) => return Ok(datum.clone().into_owned()),
-                Some(Bound::Many(..)) => return Err(self.ellipsis_error(*name)),
+                Some(Bound::Many(..)) => {
+                    let fault = TemplateFault::TooFew(self.aliases.original(*name));
+                    return Err(self.fault(fault, template));
+                }
                 None => DatumKind::Symbol(self.rename(*name)),
             },
             DatumKind::List(items) => {
@@ -497,24 +517,23 @@ impl Instance<'_, '_> {
         }
         let mut names = Vec::new();
         mentioned(item, depth - 1, &|part| self.rules.is_ellipsis(part, self.aliases), &mut names);
-        let columns: Vec<&Vec<Matches<'_>>> = names
+        let columns: Vec<(Symbol, &Vec<Matches<'_>>)> = names
             .iter()
             .filter_map(|(name, inner)| match find(scopes, *name) {
-                Some(Bound::Many(rounds, deep)) if deep > inner => Some(rounds),
+                Some(Bound::Many(rounds, deep)) if deep > inner => Some((*name, rounds)),
                 _ => None,
             })
             .collect();
-        let Some(count) = columns.iter().map(|rounds| rounds.len()).max() else {
-            return Err(ExpandError::Template { name: self.rules.name, span: self.span });
+        let Some(count) = columns.iter().map(|(_, rounds)| rounds.len()).max() else {
+            return Err(self.fault(TemplateFault::NothingRepeated, item));
         };
+        if columns.iter().any(|(_, rounds)| rounds.len() != count) {
+            let each = |(name, rounds): &(Symbol, &Vec<_>)| (self.aliases.original(*name), rounds.len());
+            return Err(self.fault(TemplateFault::Unequal(columns.iter().map(each).collect()), item));
+        }
         for round in 0..count {
             let mut inner: Vec<&Matches<'_>> = Vec::with_capacity(scopes.len() + columns.len());
-            for rounds in &columns {
-                match rounds.get(round) {
-                    Some(found) => inner.push(found),
-                    None => return Err(ExpandError::Template { name: self.rules.name, span: self.span }),
-                }
-            }
+            inner.extend(columns.iter().filter_map(|(_, rounds)| rounds.get(round)));
             inner.extend(scopes);
             self.repeat(item, depth - 1, &inner, out)?;
         }
@@ -544,8 +563,8 @@ impl Instance<'_, '_> {
         self.aliases.rename(name, &self.expansion)
     }
 
-    fn ellipsis_error(&self, name: Symbol) -> ExpandError {
-        ExpandError::Template { name, span: self.span }
+    fn fault(&self, fault: TemplateFault, part: &Datum) -> ExpandError {
+        ExpandError::Template { fault, part: Some(part.span), span: self.span }
     }
 }
 

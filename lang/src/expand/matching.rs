@@ -46,9 +46,15 @@ impl Expander<'_> {
             return Ok(Core::Lambda(Box::new(lambda)));
         }
         let Some((first, rest)) = arguments.split_first() else { return Err(bad(form.span)) };
+        if special == Special::MatchLetrec {
+            return self.match_letrec(form, first, rest, env);
+        }
         if special == Special::Match {
             let value = self.expression(first, env)?;
             return self.bind_once(value, |this, var| this.clauses(var, rest, env, form.span));
+        }
+        if let (Special::MatchLet, DatumKind::Symbol(name)) = (special, &first.kind) {
+            return self.named_match_let(form, *name, rest, env);
         }
         let bindings = list_items(first).ok_or_else(|| bad(first.span))?;
         if special == Special::MatchLet {
@@ -77,6 +83,76 @@ impl Expander<'_> {
         })
     }
 
+    /// `(match-let loop ((pattern value) …) body …)`
+    fn named_match_let(
+        &mut self,
+        form: &Datum,
+        name: Symbol,
+        rest: &[Datum],
+        env: &Env,
+    ) -> Result<Core, Failure> {
+        let Some((first, body)) = rest.split_first() else { return Err(bad(form.span)) };
+        let (mut variables, mut values, mut todo) = (Vec::new(), Vec::new(), Vec::new());
+        for binding in list_items(first).ok_or_else(|| bad(first.span))? {
+            let Some([pattern, value]) = list_items(binding) else { return Err(bad(binding.span)) };
+            values.push(self.expression(value, env)?);
+            let var = self.fresh(Symbol::new("value"));
+            variables.push(var);
+            todo.push((var, pattern));
+        }
+        let again = self.fresh(name);
+        let inner = env.binding(name, again);
+        let body = self.match_all(&todo, body, &inner, form.span)?;
+        let plain = self.world.aliases.original(name);
+        let lambda = Lambda::simple(Some(plain), form.span, variables, body);
+        Ok(Core::Letrec(
+            vec![(again, Core::Lambda(Box::new(lambda)))],
+            Box::new(Core::Call(Box::new(Core::Local(again)), values, form.span)),
+        ))
+    }
+
+    /// `(match-letrec ((pattern value) …) body …)`: the values see the variables of all patterns.
+    fn match_letrec(
+        &mut self,
+        form: &Datum,
+        first: &Datum,
+        body: &[Datum],
+        env: &Env,
+    ) -> Result<Core, Failure> {
+        let inner = env.nested();
+        let mut parsed = Vec::new();
+        for binding in list_items(first).ok_or_else(|| bad(first.span))? {
+            let Some([pattern, value]) = list_items(binding) else { return Err(bad(binding.span)) };
+            let mut variables = Variables::default();
+            let pattern = self.pattern(pattern, &inner, &mut variables)?;
+            let mut outer = Vec::new();
+            for (name, _) in &variables.names {
+                let var = self.fresh(*name);
+                inner.bind(*name, Local::Variable(var));
+                outer.push(var);
+            }
+            parsed.push((pattern, variables, outer, value));
+        }
+        let mut bindings = Vec::new();
+        for (pattern, variables, outer, value) in parsed {
+            let (var, all) = (self.fresh(Symbol::new("value")), self.fresh(Symbol::new("values")));
+            bindings.push((var, self.expression(value, &inner)?));
+            let fail = self.fresh(Symbol::new("fail"));
+            let each = variables.names.iter().map(|(_, var)| Core::Local(*var)).collect();
+            let found = self.native_call("vector", each, form.span);
+            let code = self.test(pattern, var, fail, form.span, Box::new(|_| found));
+            let no_match = own_call(&crate::vm::natives::NO_FIT, vec![Core::Local(var)], form.span);
+            bindings.push((all, with_fail(fail, no_match, code, form.span)));
+            for (index, var) in outer.into_iter().enumerate() {
+                let place = Core::Const(Value::Int(i64::try_from(index).unwrap_or(0)));
+                bindings
+                    .push((var, self.native_call("vector-ref", vec![Core::Local(all), place], form.span)));
+            }
+        }
+        let body = self.body(body, &inner.nested(), form.span)?;
+        Ok(Core::Letrec(bindings, Box::new(body)))
+    }
+
     fn match_all(
         &mut self,
         todo: &[(Var, &Datum)],
@@ -100,7 +176,7 @@ impl Expander<'_> {
         span: Span,
         then: impl FnOnce(&mut Self, &Env) -> Result<Core, Failure>,
     ) -> Result<Core, Failure> {
-        let no_match = no_match(value, span);
+        let no_match = own_call(&crate::vm::natives::NO_FIT, vec![Core::Local(value)], pattern.span);
         let mut variables = Variables::default();
         let parsed = self.pattern(pattern, env, &mut variables)?;
         let inner = scope(env, &variables);

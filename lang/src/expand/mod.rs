@@ -22,6 +22,7 @@ pub(crate) mod record;
 pub(crate) mod stack;
 pub(crate) mod syntax;
 mod syntax_case;
+mod syntax_parameter;
 mod transform;
 
 use std::rc::Rc;
@@ -35,11 +36,12 @@ use crate::{
     value::Value,
 };
 
-pub use self::error::{ExpandError, Failure};
+pub use self::error::{ExpandError, Failure, TemplateFault};
 pub(crate) use self::{
     define::{MacroSource, define_values_parts, defined_name, formals, macro_parts},
-    env::{Aliases, Env, Local, head, same_binding},
+    env::{Aliases, Env, Local, Mark, head, same_binding},
     macros::{Macro, Rules},
+    syntax_parameter::SyntaxParameter,
     transform::{evaluate_transformer, transform},
 };
 use crate::module::Denotation;
@@ -89,6 +91,7 @@ fn dotted_call(span: Span) -> Failure {
 impl<'w> Expander<'w> {
     /// Returns an expander for one definition.
     pub fn new(world: &'w mut World) -> Self {
+        world.aliases.expanded = 0;
         Expander { world, vars: Vec::new(), stack: stack::StackGuard::new(), first_var: 0 }
     }
 
@@ -144,7 +147,7 @@ impl<'w> Expander<'w> {
         name: Option<Symbol>,
     ) -> Result<Core, Failure> {
         if !self.stack.has_room() {
-            return Err(ExpandError::TooDeep { span: datum.span }.into());
+            return Err(self.too_deep(datum, env));
         }
         match &datum.kind {
             DatumKind::Symbol(symbol) => self.identifier(*symbol, datum.span, env),
@@ -169,6 +172,19 @@ impl<'w> Expander<'w> {
         }
     }
 
+    /// Returns the error for a form that has no room: if it is the use of a macro, that one likely does not end.
+    fn too_deep(&mut self, datum: &Datum, env: &Env) -> Failure {
+        let items = list_items(datum).unwrap_or(&[]);
+        let found = self.macro_at_head(items, env).ok().flatten();
+        match (found.as_deref(), items.first().map(|head| &head.kind)) {
+            (Some(Macro::Rules(_) | Macro::Procedure(_)), Some(DatumKind::Symbol(name))) => {
+                let name = self.world.aliases.original(*name);
+                ExpandError::Endless { name, span: datum.span }.into()
+            }
+            _ => ExpandError::TooDeep { span: datum.span }.into(),
+        }
+    }
+
     /// Returns the macro that the head of a form means.
     fn macro_at_head(&mut self, items: &[Datum], env: &Env) -> Result<Option<Rc<Macro>>, Failure> {
         let Some(Datum { kind: DatumKind::Symbol(head), .. }) = items.first() else { return Ok(None) };
@@ -190,22 +206,7 @@ impl<'w> Expander<'w> {
             }
             Denotation::Local(Local::Constant(value)) => Ok(Core::Const(value)),
             Denotation::Local(Local::Macro(rules)) | Denotation::Top(Binding::Macro(rules)) => {
-                match &*rules {
-                    Macro::Identifier(rules) => {
-                        let expanded = rules.expand_identifier(span, env, &mut self.world.aliases)?;
-                        self.expression(&expanded, env)
-                    }
-                    Macro::This(module, this) => self.this_record(*module, *this, span, env),
-                    Macro::Procedure(transformer) => {
-                        let form = Datum { kind: DatumKind::Symbol(name), span };
-                        let expanded = transform(self.world, transformer, &form, env)?;
-                        self.expression(&expanded, env)
-                    }
-                    Macro::Rules(_) | Macro::Record(_) => {
-                        let name = self.world.aliases.original(name);
-                        Err(ExpandError::NotAValue { name, span, what: "a macro" }.into())
-                    }
-                }
+                self.macro_alone(&rules, name, span, env)
             }
             Denotation::Top(Binding::Variable(global)) => Ok(self.global(global, span)),
             Denotation::Top(Binding::Constant(value)) => Ok(Core::Const(value)),
@@ -220,9 +221,19 @@ impl<'w> Expander<'w> {
                 if let Some(noted) = &mut self.world.noted {
                     noted.push(Noted::Unbound(name, module, span, env.names()));
                 }
+                self.note_similar(name, module, env);
                 let global = self.placeholder(name, module, span);
                 Ok(Core::Global(global, span))
             }
+        }
+    }
+
+    /// Remembers which variable in scope a name that means nothing may stand for.
+    fn note_similar(&mut self, name: Symbol, module: ModuleId, env: &Env) {
+        let locals = env.names();
+        let names = locals.iter().filter(|local| local.alias_index().is_none()).map(|local| local.as_str());
+        if let Some(similar) = crate::suggest::closest(name.as_str(), names) {
+            self.world.similar_locals.insert((name, module), Symbol::new(similar));
         }
     }
 
@@ -260,36 +271,76 @@ impl<'w> Expander<'w> {
         name: Option<Symbol>,
     ) -> Result<Core, Failure> {
         let DatumKind::Symbol(symbol) = head.kind else {
+            if let Some(found) = self.macro_of_another_module(head, env)? {
+                return self.macro_use(&found, form, head, arguments, env, name);
+            }
             let procedure = self.expression(head, env)?;
             return self.call(procedure, form, arguments, env);
         };
         match self.world.denote(symbol, env)? {
             Denotation::Top(Binding::Special(special)) => self.special(special, form, arguments, env, name),
             Denotation::Local(Local::Macro(rules)) | Denotation::Top(Binding::Macro(rules)) => {
-                match &*rules {
-                    Macro::Rules(rules) => {
-                        let expanded = rules.expand(form, env, &mut self.world.aliases)?;
-                        self.expression_named(&expanded, env, name)
-                    }
-                    Macro::Procedure(transformer) => {
-                        let expanded = transform(self.world, transformer, form, env)?;
-                        self.expression_named(&expanded, env, name)
-                    }
-                    Macro::Identifier(rules) => {
-                        let expanded = rules.expand_identifier(head.span, env, &mut self.world.aliases)?;
-                        let procedure = self.expression(&expanded, env)?;
-                        self.call(procedure, form, arguments, env)
-                    }
-                    Macro::Record(spec) => self.record(spec, form, env),
-                    Macro::This(module, this) => {
-                        let procedure = self.this_record(*module, *this, head.span, env)?;
-                        self.call(procedure, form, arguments, env)
-                    }
-                }
+                self.macro_use(&rules, form, head, arguments, env, name)
             }
             _ => {
                 let procedure = self.identifier(symbol, head.span, env)?;
                 self.call(procedure, form, arguments, env)
+            }
+        }
+    }
+
+    /// Expands the name of a macro that stands alone.
+    fn macro_alone(&mut self, found: &Macro, name: Symbol, span: Span, env: &Env) -> Result<Core, Failure> {
+        match found {
+            Macro::Identifier(rules) => {
+                let expanded = rules.expand_identifier(span, env, &mut self.world.aliases)?;
+                self.expression(&expanded, env)
+            }
+            Macro::This(module, this) => self.this_record(*module, *this, span, env),
+            Macro::Procedure(transformer) => {
+                let form = Datum { kind: DatumKind::Symbol(name), span };
+                let expanded = transform(self.world, transformer, &form, env)?;
+                self.expression(&expanded, env)
+            }
+            Macro::Parameter(parameter) => self.macro_alone(&parameter.current(), name, span, env),
+            Macro::Rules(_) | Macro::Record(_) => {
+                let name = self.world.aliases.original(name);
+                Err(ExpandError::NotAValue { name, span, what: "a macro" }.into())
+            }
+        }
+    }
+
+    /// Expands a form that a macro stands at the head of.
+    fn macro_use(
+        &mut self,
+        found: &Macro,
+        form: &Datum,
+        head: &Datum,
+        arguments: &[Datum],
+        env: &Env,
+        name: Option<Symbol>,
+    ) -> Result<Core, Failure> {
+        match found {
+            Macro::Rules(rules) => {
+                let expanded = rules.expand(form, env, &mut self.world.aliases)?;
+                self.expression_named(&expanded, env, name)
+            }
+            Macro::Procedure(transformer) => {
+                let expanded = transform(self.world, transformer, form, env)?;
+                self.expression_named(&expanded, env, name)
+            }
+            Macro::Identifier(rules) => {
+                let expanded = rules.expand_identifier(head.span, env, &mut self.world.aliases)?;
+                let procedure = self.expression(&expanded, env)?;
+                self.call(procedure, form, arguments, env)
+            }
+            Macro::Record(spec) => self.record(spec, form, env),
+            Macro::This(module, this) => {
+                let procedure = self.this_record(*module, *this, head.span, env)?;
+                self.call(procedure, form, arguments, env)
+            }
+            Macro::Parameter(parameter) => {
+                self.macro_use(&parameter.current(), form, head, arguments, env, name)
             }
         }
     }
@@ -302,7 +353,15 @@ impl<'w> Expander<'w> {
         env: &Env,
     ) -> Result<Core, Failure> {
         let arguments = self.expressions(arguments, env)?;
-        Ok(Core::Call(Box::new(procedure), arguments, form.span))
+        match &procedure {
+            // A misspelt head is what is wrong, not what stands after it: it is looked at first.
+            Core::Global(global, _) if matches!(*global.state.borrow(), State::Unbound) => {
+                let head = self.fresh(global.name);
+                let call = Core::Call(Box::new(Core::Local(head)), arguments, form.span);
+                Ok(Core::Let(vec![(head, procedure)], Box::new(call)))
+            }
+            _ => Ok(Core::Call(Box::new(procedure), arguments, form.span)),
+        }
     }
 
     /// Expands expressions in order.
@@ -383,7 +442,8 @@ impl<'w> Expander<'w> {
             | Special::MatchLambda
             | Special::MatchLambdaStar
             | Special::MatchLet
-            | Special::MatchLetStar => self.match_form(special, form, arguments, env, name),
+            | Special::MatchLetStar
+            | Special::MatchLetrec => self.match_form(special, form, arguments, env, name),
             Special::Gexp => self.gexp(form, arguments, env),
             Special::WithImportedModules => self.with_attachment(form, arguments, env, true),
             Special::WithExtensions => self.with_attachment(form, arguments, env, false),
@@ -396,6 +456,8 @@ impl<'w> Expander<'w> {
             Special::Syntax => self.syntax(form, arguments, env),
             Special::Quasisyntax => self.quasisyntax(form, arguments, env),
             Special::WithSyntax => self.with_syntax(form, arguments, env),
+            Special::WithEllipsis => self.with_ellipsis(form, arguments, env),
+            Special::SyntaxParameterize => self.syntax_parameterize(form, arguments, env),
             Special::Unquote
             | Special::Ungexp
             | Special::Unsyntax
@@ -411,6 +473,7 @@ impl<'w> Expander<'w> {
             | Special::DefineSyntax
             | Special::DefineSyntaxPublic
             | Special::DefineSyntaxRule
+            | Special::DefineSyntaxParameter
             | Special::DefineRecordType
             | Special::DefineRecordTypeStar => Err(self.definition_in_expression(form)),
         }

@@ -28,6 +28,7 @@ impl Expander<'_> {
         match binding {
             Some(Binding::Variable(global)) => Ok(Core::Global(global, form.span)),
             Some(Binding::Constant(value)) => Ok(Core::Const(value)),
+            Some(Binding::Macro(found)) => self.macro_alone(&found, name, form.span, &Env::top(id)),
             Some(_) => Err(ExpandError::NotAValue { name, span: form.span, what: "a macro" }.into()),
             None => Err(self.world.not_exported(id, name, form.span).into()),
         }

@@ -159,6 +159,17 @@ impl Expander<'_> {
                 let record_type = self.expression(record_type, env)?;
                 Ok(Pattern::Record(record_type, self.patterns(fields, env, variables)?))
             }
+            ("?" | "=" | "$" | "not", []) => Err(ExpandError::BadSyntax {
+                form: "match",
+                span: datum.span,
+                expected: match word {
+                    "?" => "`(? predicate pattern …)`",
+                    "=" => "`(= procedure pattern)`",
+                    "$" => "`($ type pattern …)`",
+                    _ => "`(not pattern)`",
+                },
+            }
+            .into()),
             ("and", rest) => Ok(Pattern::And(self.patterns(rest, env, variables)?)),
             ("or", rest) => self.or_pattern(rest, env, variables),
             ("not", [inner]) => {

@@ -150,7 +150,11 @@ impl Expander<'_> {
             let list = self.expression(operand, env)?;
             result = match rest {
                 Core::Const(Value::Nil) => list,
-                rest => self.native_call("append", vec![list, rest], item.span),
+                rest => Core::call_const(
+                    Value::Native(&crate::natives::lists::SPLICE),
+                    vec![list, rest],
+                    item.span,
+                ),
             };
         }
         run.reverse();

@@ -14,8 +14,8 @@ use crate::{
 };
 
 use super::{
-    env::{Aliases, Env},
-    macros::{Rules, mentioned, nests_within},
+    env::{Aliases, Env, parts_within},
+    macros::{Rules, mentioned},
 };
 
 /// A piece of a program.
@@ -40,6 +40,8 @@ pub(crate) struct Template {
     pub template: Datum,
     /// Its variables, each with the number of ellipses it is under.
     pub variables: Vec<(Symbol, usize)>,
+    /// The name that repeats what stands before it.
+    pub ellipsis: Symbol,
     /// Where the names stand that it introduces.
     pub env: Env,
 }
@@ -121,7 +123,7 @@ fn to_form_within(
     let kind = match value {
         Value::Foreign(_) => {
             let datum = &value.as_foreign::<Syntax>()?.datum;
-            return nests_within(datum, depth).then(|| datum.clone());
+            return parts_within(datum, depth).map(|_| datum.clone());
         }
         Value::Symbol(name) => DatumKind::Symbol(symbol(*name)),
         Value::Pair(_) => {
@@ -172,7 +174,7 @@ impl Filling<'_> {
     }
 
     fn is_ellipsis(&self, datum: &Datum) -> bool {
-        matches!(datum.kind, DatumKind::Symbol(name) if self.aliases.original(name).as_str() == "...")
+        matches!(datum.kind, DatumKind::Symbol(name) if self.aliases.original(name) == self.template.ellipsis)
     }
 
     fn part(&mut self, part: &Datum, scope: &mut Scope, verbatim: bool) -> Result<Value, Symbol> {

@@ -110,7 +110,8 @@ impl Expander<'_> {
         literals: &[Symbol],
         env: &Env,
     ) -> Result<Clause, Failure> {
-        let rules = Rules::for_patterns(env.of_templates(), literals.to_vec());
+        let rules = Rules::for_patterns(env.of_templates(), literals.to_vec(), env.ellipsis());
+        rules.check_pattern(pattern, &self.world.aliases)?;
         let variables = rules.pattern_variables(pattern, &self.world.aliases);
         let inner = env.nested();
         let mut vars = Vec::new();
@@ -188,7 +189,12 @@ impl Expander<'_> {
         let mut found = Vec::new();
         self.pattern_variables_of(template, env, &mut found);
         let variables = found.iter().map(|(name, _, depth)| (*name, *depth)).collect();
-        let constant = Template { template: template.clone(), variables, env: env.of_templates() };
+        let constant = Template {
+            template: template.clone(),
+            variables,
+            ellipsis: env.ellipsis(),
+            env: env.of_templates(),
+        };
         let mut arguments = vec![Core::Const(Value::foreign(constant))];
         arguments.extend(found.into_iter().map(|(_, var, _)| Core::Local(var)));
         self.native_call("%syntax-fill", arguments, span)
@@ -309,7 +315,7 @@ impl Expander<'_> {
                     }
                     result.push(self.insert(splice, value, operand.span, out));
                     if splice {
-                        let dots = DatumKind::Symbol(Symbol::new("..."));
+                        let dots = DatumKind::Symbol(env.ellipsis());
                         result.push(Datum { kind: dots, span: operand.span });
                     }
                 }

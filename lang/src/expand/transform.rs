@@ -4,14 +4,12 @@
 //! variable around it. What its templates introduce is renamed for each use as `syntax-rules` does.
 
 use crate::{
-    datum::Datum, diagnostic::TraceEntry, module::World, reader::MAX_DEPTH, span::Span, symbol::Symbol,
-    value::Value, vm::nested,
+    datum::Datum, diagnostic::TraceEntry, module::World, span::Span, symbol::Symbol, value::Value, vm::nested,
 };
 
 use super::{
     Env, ExpandError, Expander, Failure,
     env::{Mark, Use},
-    macros::nests_within,
     stack::Nesting,
     syntax,
 };
@@ -35,7 +33,8 @@ pub(crate) fn evaluate_transformer(
 ) -> Result<Transformer, Failure> {
     // What stands on the right may use the macro itself.
     let _nesting = Nesting::begin();
-    let inside = Env::top(env.module).marked(Mark::Transformer(env.clone()));
+    let inside =
+        Env::top(env.module).marked(Mark::Transformer(env.clone())).marked(Mark::Ellipsis(env.ellipsis()));
     let mut expander = Expander::for_transformer(world);
     let core = expander.expression(source, &inside)?;
     let proto = crate::compile::compile(&core, &expander.vars, Some(name), source.span)?;
@@ -76,13 +75,16 @@ pub(crate) fn transform(
     let result = nested(world, |machine| machine.call(&transformer.procedure, vec![argument]));
     world.aliases.current = before;
     let value = result.map_err(|failure| during(failure, name, form.span))?;
-    output(&value, name, form.span)
+    output(world, &value, name, form.span)
 }
 
 /// Returns the form that a macro's procedure returned.
-fn output(value: &Value, name: Symbol, span: Span) -> Result<Datum, Failure> {
+fn output(world: &mut World, value: &Value, name: Symbol, span: Span) -> Result<Datum, Failure> {
     match syntax::to_form(value, span, &mut |symbol| symbol) {
-        Some(form) if nests_within(&form, MAX_DEPTH) => Ok(form),
+        Some(form) => {
+            world.aliases.count(&form, name, span)?;
+            Ok(form)
+        }
         _ => Err(ExpandError::Other {
             message: format!("the macro `{name}` returned {}, which is no form", described(value)),
             span,

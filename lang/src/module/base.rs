@@ -20,10 +20,10 @@ pub enum Special {
     DefineStar, DefineStarPublic, DefineValues, DefineSyntax, DefineSyntaxPublic, DefineSyntaxRule, DefineRecordType,
     DefineRecordTypeStar, DefineModule, UseModules, Export, ReExport, Let, LetStar, Letrec, LetrecStar, LetValues,
     LetStarValues, Receive, LetSyntax, If, Cond, Case, When, Unless, And, Or, Do, Begin, EvalWhen, Delay, Parameterize,
-    AndLetStar, Match, MatchLambda, MatchLambdaStar, MatchLet, MatchLetStar, Cut, Cute, Guard, Assert, Set, Gexp,
+    AndLetStar, Match, MatchLambda, MatchLambdaStar, MatchLet, MatchLetStar, MatchLetrec, Cut, Cute, Guard, Assert, Set, Gexp,
     Ungexp, WithImportedModules, WithExtensions, At, AtAt, ModuleRef, ResolveInterface, LetEscape, MemoLambda,
     MemoLambdaIdentity, SyntaxRules, SourceLocation, FalseIfException, While, CondExpand,
-    SyntaxCase, Syntax, Quasisyntax, Unsyntax, WithSyntax,
+    SyntaxCase, Syntax, Quasisyntax, Unsyntax, WithSyntax, WithEllipsis, DefineSyntaxParameter, SyntaxParameterize,
 }
 
 /// The forms by name.
@@ -47,7 +47,7 @@ pub const SPECIALS: &[(&str, Special)] = &[
     ("eval-when", Special::EvalWhen), ("delay", Special::Delay), ("delay-force", Special::Delay),
     ("make-lazy", Special::Delay), ("parameterize", Special::Parameterize), ("and-let*", Special::AndLetStar),
     ("match", Special::Match), ("match-lambda", Special::MatchLambda), ("match-lambda*", Special::MatchLambdaStar),
-    ("match-let", Special::MatchLet), ("match-let*", Special::MatchLetStar), ("cut", Special::Cut),
+    ("match-let", Special::MatchLet), ("match-let*", Special::MatchLetStar), ("match-letrec", Special::MatchLetrec), ("cut", Special::Cut),
     ("cute", Special::Cute), ("guard", Special::Guard), ("assert", Special::Assert), ("set!", Special::Set),
     ("gexp", Special::Gexp), ("ungexp", Special::Ungexp), ("ungexp-splicing", Special::Ungexp),
     ("ungexp-native", Special::Ungexp), ("ungexp-native-splicing", Special::Ungexp),
@@ -60,6 +60,8 @@ pub const SPECIALS: &[(&str, Special)] = &[
     ("while", Special::While), ("cond-expand", Special::CondExpand),
     ("syntax-case", Special::SyntaxCase), ("syntax", Special::Syntax), ("quasisyntax", Special::Quasisyntax),
     ("unsyntax", Special::Unsyntax), ("unsyntax-splicing", Special::Unsyntax), ("with-syntax", Special::WithSyntax),
+    ("with-ellipsis", Special::WithEllipsis), ("define-syntax-parameter", Special::DefineSyntaxParameter),
+    ("syntax-parameterize", Special::SyntaxParameterize),
 ];
 
 /// The names of the base environment that are neither forms nor written in the language.

@@ -55,6 +55,9 @@ pub(crate) fn unbound(
             "lists, vectors and strings never change, here or in builds: make a new one from the old one",
         );
     }
+    if let Some(hint) = through_imports(world, name, module) {
+        return diagnostic.hint(hint);
+    }
     let imported: Vec<ModuleId> = world
         .module(module)
         .imports
@@ -95,6 +98,9 @@ pub(crate) fn unbound(
         }
         return diagnostic;
     }
+    if let Some(local) = world.similar_locals.get(&(name, module)) {
+        return diagnostic.hint(format!("did you mean `{local}`?"));
+    }
     let mut candidates: Vec<&'static str> = locals.iter().map(|name| name.as_str()).collect();
     for id in [module, super::PRELUDE_MODULE] {
         candidates.extend(world.module(id).table.keys().map(|name| name.as_str()));
@@ -110,4 +116,43 @@ pub(crate) fn unbound(
         Some(other) => diagnostic.hint(format!("did you mean `{other}`?")),
         None => diagnostic,
     }
+}
+
+/// Says why a name that an imported module has is not bound: hidden, not selected, under another name or not exported.
+fn through_imports(world: &mut World, name: Symbol, module: ModuleId) -> Option<String> {
+    let mut private = None;
+    for index in 0..world.module(module).imports.len() {
+        let provider = world.module(module).imports.get(index)?.name.clone();
+        let Ok(Some(target)) = world.known_module(&provider) else { continue };
+        let import = world.module(module).imports.get(index)?;
+        let found = world.module(target);
+        if found.is_base || target == module {
+            continue;
+        }
+        if !found.exports.contains_key(&name) {
+            if found.table.contains_key(&name) && !found.exports_all {
+                private = Some(format!(
+                    "`{provider}` defines `{name}` but does not export it: `(@@ {provider} {name})` reaches it"
+                ));
+            }
+            continue;
+        }
+        if import.hide.contains(&name) {
+            return Some(format!(
+                "`{provider}` exports `{name}`, and the import hides it: take it out of `#:hide`"
+            ));
+        }
+        match import.inside_names(name).first() {
+            Some(inside) if *inside != name => {
+                return Some(format!("`{name}` of `{provider}` is imported as `{inside}`"));
+            }
+            None => {
+                return Some(format!(
+                    "`{provider}` exports `{name}`: add it to the `#:select` of the import"
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    private
 }

@@ -94,7 +94,7 @@ impl Import {
                 },
                 "renamer" => import.prefix = Some(renamer_prefix(value).ok_or_else(bad)?),
                 "version" => {}
-                _ => return Err(bad()),
+                _ => return Err(unknown_option(option, "an import", IMPORT_OPTIONS)),
             }
         }
         Ok(import)
@@ -103,6 +103,42 @@ impl Import {
     /// Imports everything that a module exports.
     pub(super) fn all(name: ModuleName, span: Span) -> Self {
         Import { name, span, select: None, hide: Vec::new(), prefix: None, target: Target::new() }
+    }
+}
+
+const IMPORT_OPTIONS: &[&str] = &["select", "hide", "prefix", "renamer", "version"];
+const MODULE_OPTIONS: &[&str] = &[
+    "use-module",
+    "autoload",
+    "export",
+    "export-syntax",
+    "re-export",
+    "re-export-syntax",
+    "replace",
+    "pure",
+    "duplicates",
+    "version",
+];
+
+fn unknown_option(option: &Datum, of: &str, known: &[&str]) -> ExpandError {
+    let DatumKind::Keyword(keyword) = option.kind else {
+        return ExpandError::Other {
+            message: format!("an option of {of} is a keyword"),
+            span: option.span,
+            hint: None,
+        };
+    };
+    let hint = match crate::suggest::closest(keyword.as_str(), known.iter().copied()) {
+        Some(other) => format!("did you mean `#:{other}`?"),
+        None => format!(
+            "there are {}",
+            known.iter().map(|name| format!("`#:{name}`")).collect::<Vec<_>>().join(", ")
+        ),
+    };
+    ExpandError::Other {
+        message: format!("{of} has no option `#:{keyword}`"),
+        span: option.span,
+        hint: Some(hint),
     }
 }
 
@@ -176,7 +212,7 @@ impl Module {
                 | "replace"
                 | "re-export-and-replace" => self.export(value).ok_or_else(|| bad(value.span))?,
                 "version" | "duplicates" | "declarative?" | "filename" => {}
-                _ => return Err(bad(option.span).into()),
+                _ => return Err(unknown_option(option, "`define-module`", MODULE_OPTIONS).into()),
             }
         }
         Ok(())

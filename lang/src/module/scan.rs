@@ -50,6 +50,9 @@ pub(super) fn plain_outline(text: &str) -> Option<Vec<Form>> {
 impl World {
     /// Takes in the forms of a module.
     pub fn scan(&mut self, id: ModuleId, data: Vec<Datum>) -> Result<(), Failure> {
+        if let Some(first) = data.first() {
+            self.of_files.insert(first.span.file, id);
+        }
         for datum in data {
             self.scan_form(id, datum)?;
         }
@@ -64,6 +67,7 @@ impl World {
         text: &str,
         forms: &[Form],
     ) -> Result<(), Failure> {
+        self.of_files.insert(file, id);
         for form in forms {
             let slice = text.get(form.start as usize..form.end as usize).unwrap_or("");
             let head = outline::head(slice);
@@ -138,7 +142,10 @@ impl World {
             }
             Special::Define | Special::DefineStar => self.scan_define(id, form, false),
             Special::DefinePublic | Special::DefineStarPublic => self.scan_define(id, form, true),
-            Special::DefineSyntax | Special::DefineSyntaxRule | Special::DefineSyntaxPublic => {
+            Special::DefineSyntax
+            | Special::DefineSyntaxRule
+            | Special::DefineSyntaxPublic
+            | Special::DefineSyntaxParameter => {
                 let (name, _) = crate::expand::macro_parts(&form)?;
                 if special == Special::DefineSyntaxPublic {
                     self.module_mut(id).exports.insert(name, (name, form.span));
@@ -265,8 +272,11 @@ impl World {
             if let PendingForm::Waiting(form, generation) = form {
                 let (form, generation) = (form.clone(), *generation);
                 if generation > MOST_EXPANSIONS {
-                    result = Err(ExpandError::TooDeep { span: form.span }.into());
+                    result = Err(endless(&self.aliases, &form));
                     break;
+                }
+                if generation == 0 {
+                    self.aliases.expanded = 0;
                 }
                 self.module_mut(id).generation = generation + 1;
                 result = self.expand_top(id, &form).map(|forms| {
@@ -320,5 +330,12 @@ impl World {
             }
         }
         forms
+    }
+}
+
+fn endless(aliases: &crate::expand::Aliases, form: &Datum) -> Failure {
+    match crate::expand::head(form) {
+        Some(name) => ExpandError::Endless { name: aliases.original(name), span: form.span }.into(),
+        None => ExpandError::TooDeep { span: form.span }.into(),
     }
 }

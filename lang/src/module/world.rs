@@ -47,6 +47,10 @@ pub(crate) struct World {
     pub noted: Option<Vec<Noted>>,
     /// More than the number of every variable that an expansion has made.
     pub next_var: u32,
+    /// The module whose forms a file has.
+    pub of_files: FxHashMap<FileId, ModuleId>,
+    /// Names in scope that resemble names that meant nothing.
+    pub similar_locals: FxHashMap<(Symbol, ModuleId), Symbol>,
     /// How far the procedures of macros may go.
     pub limits: crate::vm::Limits,
 }
@@ -112,6 +116,8 @@ impl World {
             redefining: false,
             noted: None,
             next_var: 0,
+            of_files: FxHashMap::default(),
+            similar_locals: FxHashMap::default(),
             limits: crate::vm::Limits::default(),
         }
     }
@@ -251,6 +257,19 @@ impl World {
 
     /// Returns what a name means in a place.
     pub fn denote(&mut self, name: Symbol, env: &Env) -> Result<Denotation, Failure> {
+        let found = self.denote_plainly(name, env)?;
+        match &found {
+            Denotation::Local(Local::Macro(rules)) | Denotation::Top(Binding::Macro(rules)) => match &**rules
+            {
+                Macro::Parameter(parameter) => Ok(Denotation::Top(Binding::Macro(parameter.current()))),
+                _ => Ok(found),
+            },
+            _ => Ok(found),
+        }
+    }
+
+    /// Returns what a name means in a place; a syntax parameter is not replaced by its meaning.
+    pub fn denote_plainly(&mut self, name: Symbol, env: &Env) -> Result<Denotation, Failure> {
         if let Some(local) = env.local(name) {
             return Ok(Denotation::Local(local));
         }
@@ -454,6 +473,23 @@ impl World {
         Ok(())
     }
 
+    /// Returns the name of the user's macro whose use stands at a place.
+    pub fn macro_used_at(&self, span: Span) -> Option<Symbol> {
+        let text = &self.sources.get(span.file)?.text;
+        let form = text.get(span.start as usize..span.end as usize)?.strip_prefix('(')?;
+        let end = form.find(|c: char| c.is_whitespace() || "()[]\";'".contains(c))?;
+        let name = Symbol::new(form.get(..end)?);
+        let module = self.module(*self.of_files.get(&span.file)?);
+        let binding = module.table.get(&name).or_else(|| module.cache.get(&name))?;
+        let Binding::Macro(found) = binding else { return None };
+        let own = match &**found {
+            Macro::Rules(rules) => rules.env.module != PRELUDE_MODULE,
+            Macro::Procedure(_) => true,
+            _ => false,
+        };
+        own.then_some(name)
+    }
+
     /// Returns the error for a name that a module does not export.
     pub fn not_exported(&self, id: ModuleId, name: Symbol, span: Span) -> ExpandError {
         let module = self.module(id);
@@ -467,9 +503,16 @@ impl World {
     }
 
     /// Returns the macro that a definition's form defines.
-    fn macro_of_form(&mut self, form: &Datum, env: &Env) -> Result<Rc<Macro>, Failure> {
+    pub fn macro_of_form(&mut self, form: &Datum, env: &Env) -> Result<Rc<Macro>, Failure> {
         let (name, source) = crate::expand::macro_parts(form)?;
-        self.local_macro(name, source, env)
+        let found = self.local_macro(name, source, env)?;
+        let head = crate::expand::head(form).map(|head| self.aliases.original(head));
+        Ok(match head {
+            Some(head) if head.as_str() == "define-syntax-parameter" => {
+                Rc::new(Macro::Parameter(crate::expand::SyntaxParameter::new(found)))
+            }
+            _ => found,
+        })
     }
 
     /// Returns the macro that a definition in a body defines.
@@ -481,7 +524,9 @@ impl World {
     ) -> Result<Rc<Macro>, Failure> {
         match source {
             crate::expand::MacroSource::Rule(pattern, template) => {
-                Ok(Rc::new(Macro::Rules(crate::expand::Rules::single(name, pattern, template, env))))
+                let rules = crate::expand::Rules::single(name, pattern, template, env);
+                rules.check(&self.aliases)?;
+                Ok(Rc::new(Macro::Rules(rules)))
             }
             crate::expand::MacroSource::Transformer(rhs) => self.transformer(name, &rhs, env),
         }
@@ -504,8 +549,19 @@ impl World {
             },
             _ => None,
         };
+        let special = match head {
+            Some(head) => self.denote(head, env)?,
+            None => Denotation::Unbound(name, env.module),
+        };
+        if let Denotation::Top(Binding::Special(Special::WithEllipsis)) = special
+            && let DatumKind::List(items) = &rhs.kind
+            && let [_, Datum { kind: DatumKind::Symbol(ellipsis), .. }, inner] = items.as_slice()
+        {
+            let ellipsis = self.aliases.original(*ellipsis);
+            return self.transformer(name, inner, &env.marked(crate::expand::Mark::Ellipsis(ellipsis)));
+        }
         if let Some(head) = head
-            && let Denotation::Top(Binding::Special(Special::SyntaxRules)) = self.denote(head, env)?
+            && let Denotation::Top(Binding::Special(Special::SyntaxRules)) = special
         {
             return Ok(Rc::new(if self.aliases.original(head).as_str() == "syntax-rules" {
                 Macro::Rules(Rules::parse(name, rhs, env, &self.aliases)?)

@@ -136,7 +136,11 @@ pub fn arithmetic(procedure: &'static str, error: ArithmeticError) -> Raise {
 
 /// Returns an error for a position outside of something.
 pub fn out_of_range(procedure: &'static str, position: impl std::fmt::Display, length: usize) -> Raise {
-    Raise::message(format!("`{procedure}`: there is no position {position} in a length of {length}"))
+    Raise::message(match length {
+        0 => format!("`{procedure}`: there is no position {position}: it is empty"),
+        1 => format!("`{procedure}`: there is no position {position}: the only one is 0"),
+        length => format!("`{procedure}`: there is no position {position}: they go from 0 to {}", length - 1),
+    })
 }
 
 /// Returns a string of the language.

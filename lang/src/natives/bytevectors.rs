@@ -17,7 +17,7 @@ use super::{
 #[rustfmt::skip]
 pub static TABLE: &[Native] = &[
     row("bytevector", 0, None, "The bytevector of the integers from 0 to 255.", ("(bytevector 1 2)", "#vu8(1 2)"), |_, a| made("bytevector", a)),
-    row("u8-list->bytevector", 1, Some(1), "The bytevector of a list's integers from 0 to 255.", ("(u8-list->bytevector '(1 2))", "#vu8(1 2)"), |_, a| made("u8-list->bytevector", &expect_list("u8-list->bytevector", a, 0)?)),
+    row("u8-list->bytevector", 1, Some(1), "The bytevector of a list's integers from 0 to 255.", ("(u8-list->bytevector '(1 2))", "#vu8(1 2)"), |_, a| from_list(a)),
     row("make-bytevector", 1, Some(2), "A bytevector of so many times the same, 0 unless given.", ("(make-bytevector 2 7)", "#vu8(7 7)"), make),
     row("bytevector-length", 1, Some(1), "The number of bytes.", ("(bytevector-length #vu8(1 2))", "2"), |_, a| Ok(int(bytes("bytevector-length", a, 0)?.len()))),
     row("bytevector-u8-ref", 2, Some(2), "The byte at a position.", ("(bytevector-u8-ref #vu8(1 2) 1)", "2"), |_, a| number("bytevector-u8-ref", a, 1, false)),
@@ -48,6 +48,17 @@ fn made(procedure: &'static str, items: &[Value]) -> Result<Value, Raise> {
         other => Err(wrong_type(procedure, index, "an integer from 0 to 255", other)),
     };
     Ok(value(items.iter().enumerate().map(byte).collect::<Result<_, _>>()?))
+}
+
+fn from_list(arguments: &[Value]) -> Result<Value, Raise> {
+    const NAME: &str = "u8-list->bytevector";
+    let byte = |item: &Value| match item {
+        Value::Int(n) => {
+            u8::try_from(*n).map_err(|_| wrong_type(NAME, 0, "a list of integers from 0 to 255", item))
+        }
+        other => Err(wrong_type(NAME, 0, "a list of integers from 0 to 255", other)),
+    };
+    Ok(value(expect_list(NAME, arguments, 0)?.iter().map(byte).collect::<Result<_, _>>()?))
 }
 
 fn make(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

@@ -8,8 +8,10 @@
 //! Parameters stand before the letter: `~8a` pads, `~,2f` has two decimals, `~3,'0d` pads with zeros, `~v` and `~#` take the next
 //! argument and the number left.
 
+mod decimal;
 mod directive;
 mod template;
+mod words;
 
 use crate::{
     native::{Context, Native, Raise, Side, expect_string},

@@ -75,12 +75,23 @@ fn path(procedure: &'static str, arguments: &[Value], steps: &str) -> Result<Val
     let mut value = get(arguments, 0);
     for step in steps.bytes() {
         let Value::Pair(pair) = value else {
-            let expected = if steps.len() == 1 { "a pair" } else { "a list of more elements" };
-            return Err(wrong_type(procedure, 0, expected, get(arguments, 0)));
+            return Err(wrong_type(procedure, 0, wanted(steps), get(arguments, 0)));
         };
         value = if step == b'a' { &pair.car } else { &pair.cdr };
     }
     Ok(value.clone())
+}
+
+/// Says what has such a part; the steps are in the order in which they are taken.
+fn wanted(steps: &str) -> &'static str {
+    match steps {
+        "a" | "d" => "a pair",
+        "da" | "dd" => "a list with at least 2 elements",
+        "dda" | "ddd" => "a list with at least 3 elements",
+        "ddda" | "dddd" => "a list with at least 4 elements",
+        "aa" | "ad" => "a list whose first element is a pair",
+        _ => "a list that has this part",
+    }
 }
 
 fn nth(procedure: &'static str, arguments: &[Value], position: usize) -> Result<Value, Raise> {

@@ -96,6 +96,10 @@ fn length(procedure: &'static str, arguments: &[Value]) -> Result<Value, Raise> 
     Ok(int(count))
 }
 
+/// `,@`: the elements of a list before what follows them.
+pub static SPLICE: Native =
+    row(",@", 2, Some(2), "The elements of a list before another one.", ("", ""), |_, a| append(",@", a));
+
 fn append(procedure: &'static str, lists: &[Value]) -> Result<Value, Raise> {
     let Some((last, before)) = lists.split_last() else { return Ok(Value::Nil) };
     let mut result = last.clone();

@@ -4,7 +4,7 @@ use crate::{
     datum::{Datum, DatumKind},
     diagnostic::Diagnostic,
     expand::{
-        Env, ExpandError, head, same_binding,
+        Env, ExpandError, TemplateFault, head, same_binding,
         syntax::{Filling, Pattern, Syntax, Template, VariableTransformer, identifier, to_form, wrap},
     },
     module::PRELUDE_MODULE,
@@ -160,8 +160,9 @@ fn fill(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> 
     let values = arguments.get(1..).unwrap_or(&[]);
     let filled = Filling { template, aliases: context.names, span }.fill(values);
     filled.map_err(|name| {
-        let name = context.names.original(name);
-        Raise::Placed(Box::new(ExpandError::Template { name, span }.diagnostic()))
+        let fault = TemplateFault::TooFew(context.names.original(name));
+        let part = Some(template.template.span);
+        Raise::Placed(Box::new(ExpandError::Template { fault, part, span }.diagnostic()))
     })
 }
 

@@ -340,7 +340,9 @@ impl<'s> Tokens<'s> {
                     .map(DatumKind::Keyword)
             }
             Some(Raw::ExtendedSymbol(false) | Raw::ExtendedKeyword(false)) => {
-                Err(ReadError::EndlessSymbol { start, end: start + 2 })
+                self.errors.push(ReadError::EndlessSymbol { start, end: start + 2 });
+                self.end_here();
+                return None;
             }
             Some(Raw::EndlessComment) => {
                 self.errors.push(ReadError::EndlessComment { start, end: start + 2 });

@@ -62,16 +62,13 @@ impl Machine {
     }
 
     fn apply_procedure(&mut self, procedure: Rc<Procedure>, count: usize) -> Result<Flow, Fault> {
-        let wrong = |n: usize| -> Fault {
-            let (wanted, given) = (if n == 1 { "1 argument" } else { "another number of arguments" }, count);
-            Diagnostic::new("E0402", format!("the procedure takes {wanted}, but {given} were given")).into()
-        };
+        let wrong = || -> Fault { error::wrong_arity(&Value::Procedure(procedure.clone()), count).into() };
         match &*procedure {
             Procedure::Case(clauses) => {
                 let clause = clauses.iter().find(|clause| takes(clause, count)).cloned();
                 match clause {
                     Some(clause) => self.enter(clause, count).map(|()| Flow::Run),
-                    None => Err(wrong(0)),
+                    None => Err(wrong()),
                 }
             }
             Procedure::Memo(_) => self.apply_memo(procedure, count),
@@ -98,7 +95,7 @@ impl Machine {
             }
             Procedure::Constructor(record_type, places) => {
                 if places.len() != count {
-                    return Err(wrong(count));
+                    return Err(wrong());
                 }
                 let start = self.stack.len() - count;
                 let arguments = self.stack.split_off(start);
@@ -106,21 +103,21 @@ impl Machine {
             }
             Procedure::Predicate(record_type) => {
                 if count != 1 {
-                    return Err(wrong(1));
+                    return Err(wrong());
                 }
                 let is = matches!(self.pop(), Value::Record(record) if Rc::ptr_eq(&record.record_type, record_type));
                 Ok(Flow::Return(Value::Bool(is)))
             }
             Procedure::Accessor(record_type, index) => {
                 if count != 1 {
-                    return Err(wrong(1));
+                    return Err(wrong());
                 }
                 let value = self.pop();
                 self.access(record_type, *index, &value)
             }
             Procedure::Modifier(record_type, index) => {
                 if count != 2 {
-                    return Err(wrong(2));
+                    return Err(wrong());
                 }
                 let (value, record) = (self.pop(), self.pop());
                 let record = record_of(record_type, *index, &record)?;
@@ -331,7 +328,9 @@ impl Machine {
             }
             Some(other) => {
                 let (name, other) = (record_type.plain_name(), error::with_value(other));
-                let message = format!("a `{name}` can inherit only from another one, not from {other}");
+                let message = format!(
+                    "a record of type `{name}` can inherit only from one of the same type, not from {other}"
+                );
                 return Err(Diagnostic::new("E0421", message).into());
             }
             None => None,

@@ -243,6 +243,18 @@ fn simple(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Ok(Value::list(parts.into_iter().map(|part| condition(vec![part])).collect::<Vec<_>>()))
 }
 
+/// Whether a raised value has a key, or a part of a type of conditions.
+pub(super) fn is_of(value: &Value, wanted: &Value) -> bool {
+    match (wanted, value.as_foreign::<Exception>()) {
+        (Value::Symbol(key), _) => super::exception::key_of(value) == *key,
+        (of, Some(exception)) => match expect_type("with-exception-handler", std::slice::from_ref(of), 0) {
+            Ok(of) => parts_of(exception).iter().any(|part| part.of.is(of)),
+            Err(_) => false,
+        },
+        _ => false,
+    }
+}
+
 fn has_type(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let wanted = expect_type("condition-has-type?", arguments, 1)?;
     let found = argument(arguments, 0).as_foreign::<Exception>();

@@ -20,10 +20,10 @@ use super::{
 };
 
 /// The fewest and the most arguments.
-fn arity(primitive: Primitive) -> (usize, usize) {
-    match primitive {
-        Primitive::Apply => (1, usize::MAX),
-        Primitive::Values => (0, usize::MAX),
+pub(super) fn arity(primitive: Primitive) -> (usize, Option<usize>) {
+    let limits = match primitive {
+        Primitive::Apply => return (1, None),
+        Primitive::Values => return (0, None),
         Primitive::CallWithValues | Primitive::Guard | Primitive::ModuleRef => (2, 2),
         Primitive::Force
         | Primitive::RaiseContinuable
@@ -32,11 +32,12 @@ fn arity(primitive: Primitive) -> (usize, usize) {
         | Primitive::Memoize
         | Primitive::MemoizeIdentity => (1, 1),
         Primitive::DynamicWind | Primitive::WithParameters => (3, 3),
-        Primitive::WithExceptionHandler => (2, 4),
+        Primitive::WithExceptionHandler => (2, 6),
         Primitive::Catch => (3, 4),
         Primitive::MakeParameter => (1, 2),
         Primitive::Raise => (1, 3),
-    }
+    };
+    (limits.0, Some(limits.1))
 }
 
 impl Machine {
@@ -47,7 +48,7 @@ impl Machine {
         mut arguments: Vec<Value>,
     ) -> Result<Flow, Fault> {
         let (least, most) = arity(primitive);
-        if arguments.len() < least || arguments.len() > most {
+        if arguments.len() < least || most.is_some_and(|most| arguments.len() > most) {
             return Err(error::wrong_arity(&Value::Primitive(primitive), arguments.len()).into());
         }
         let mut take = || if arguments.is_empty() { Value::Absent } else { arguments.remove(0) };
@@ -81,12 +82,19 @@ impl Machine {
             Primitive::WithExceptionHandler => {
                 let handler = take();
                 let thunk = take();
-                let unwind = matches!(
-                    arguments.as_slice(),
-                    [Value::Keyword(key), value] if key.as_str() == "unwind?" && value.is_true()
-                );
+                let option = |wanted: &str| {
+                    let named =
+                        |pair: &&[Value]| matches!(pair, [Value::Keyword(key), _] if key.as_str() == wanted);
+                    arguments.chunks(2).find(named).and_then(<[Value]>::last)
+                };
+                let unwind = option("unwind?").is_some_and(Value::is_true);
                 let height = short(self.stack.len());
-                let mark = if unwind { Mark::Guard { handler, height } } else { Mark::Handler(handler) };
+                let mark = match option("unwind-for-type") {
+                    _ if !unwind => Mark::Handler(handler),
+                    None | Some(Value::Bool(true)) => Mark::Guard { handler, height },
+                    // A handler for a type only is the pair of the type and the handler.
+                    Some(of) => Mark::Guard { handler: Value::cons(of.clone(), handler), height },
+                };
                 self.frames.push(Frame::Mark(mark));
                 self.apply(thunk, 0)
             }

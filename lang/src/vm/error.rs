@@ -3,10 +3,13 @@
 use std::rc::Rc;
 
 use crate::{
+    core_form::VALUES,
     diagnostic::{Diagnostic, TraceEntry},
     module::Global,
     native::Raise,
     print::summary,
+    procedure::{Closure, Procedure},
+    record::RecordType,
     span::Span,
     symbol::Symbol,
     value::Value,
@@ -25,8 +28,14 @@ const TRACE: usize = 60;
 pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
     match raise {
         Raise::WrongType { procedure, position, expected, actual } => {
+            let element =
+                expected.starts_with("a list of ") && !matches!(actual, Value::Pair(_) | Value::Nil);
             let actual = with_value(actual);
-            let message = format!("argument {position} of `{procedure}` must be {expected}, not {actual}");
+            let message = if element {
+                format!("argument {position} of `{procedure}` must be {expected}, but {actual} is in it")
+            } else {
+                format!("argument {position} of `{procedure}` must be {expected}, not {actual}")
+            };
             (Diagnostic::new("E0401", message), "in this call")
         }
         Raise::Invalid { code, message, hints } => {
@@ -34,6 +43,7 @@ pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
             diagnostic.hints.clone_from(hints);
             let words = match *code {
                 "E0420" => "this value",
+                "E0430" if message.starts_with("the pattern") => "this pattern",
                 "E0430" => "none of these clauses",
                 "E0431" => "this does not hold",
                 _ => "in this call",
@@ -96,30 +106,91 @@ fn words_for<'a>(diagnostic: &Diagnostic, words: &'a str) -> &'a str {
 
 /// Returns the diagnostic of a call with the wrong number of arguments.
 pub(super) fn wrong_arity(callee: &Value, given: usize) -> Diagnostic {
+    let named =
+        |name: Option<Symbol>| name.map_or_else(|| "the procedure".to_owned(), |name| format!("`{name}`"));
+    let exactly = |n: usize| native_arity((n, Some(n)));
     let (name, takes, span) = match callee {
-        Value::Closure(closure) => (
-            closure.name().map(|name| name.to_string()),
-            closure.proto.arity.describe(),
-            Some(closure.proto.span),
-        ),
-        Value::Native(native) => (Some(native.name.to_owned()), native_arity(native.arity), None),
-        Value::Primitive(primitive) => {
-            (Some(primitive.name().to_owned()), "other arguments".to_owned(), None)
+        Value::Closure(closure) if closure.name().is_some_and(|name| name.as_str() == VALUES) => {
+            return wrong_values(&closure.proto.arity.describe(), given, closure.proto.span);
         }
-        _ => (None, "another number of arguments".to_owned(), None),
+        Value::Closure(closure) => {
+            (named(closure.name()), closure.proto.arity.describe(), Some(closure.proto.span))
+        }
+        Value::Native(native) => (format!("`{}`", native.name), native_arity(native.arity), None),
+        Value::Primitive(primitive) => {
+            (format!("`{}`", primitive.name()), native_arity(super::control::arity(*primitive)), None)
+        }
+        Value::Parameter(_) => ("a parameter".to_owned(), "no arguments".to_owned(), None),
+        Value::Procedure(procedure) => match &**procedure {
+            Procedure::Case(clauses) => case_arity(clauses),
+            Procedure::Constructor(made, places) => {
+                let name = format!("the constructor of `{}`", made.plain_name());
+                (name, exactly(places.len()), made.span)
+            }
+            Procedure::Predicate(made) => {
+                (format!("the predicate of `{}`", made.plain_name()), exactly(1), made.span)
+            }
+            Procedure::Accessor(made, index) => {
+                (format!("the accessor of {}", field_of(made, *index)), exactly(1), made.span)
+            }
+            Procedure::Modifier(made, index) => {
+                (format!("the modifier of {}", field_of(made, *index)), exactly(2), made.span)
+            }
+            Procedure::Memo(_) | Procedure::Escape(_) => (named(None), "other arguments".to_owned(), None),
+        },
+        _ => (named(None), "other arguments".to_owned(), None),
     };
-    let name = name.map_or_else(|| "the procedure".to_owned(), |name| format!("`{name}`"));
-    let given = if given == 1 { "1 was given".to_owned() } else { format!("{given} were given") };
-    let diagnostic = Diagnostic::new("E0402", format!("{name} takes {takes}, but {given}"));
+    let given = match given {
+        0 => "none was given".to_owned(),
+        1 => "1 was given".to_owned(),
+        given => format!("{given} were given"),
+    };
+    let mut diagnostic = Diagnostic::new("E0402", format!("{name} takes {takes}, but {given}"));
+    if matches!(callee, Value::Parameter(_)) {
+        diagnostic = diagnostic.hint("`(parameterize ((parameter value)) body …)` gives it another value");
+    }
     match span {
         Some(span) => diagnostic.label(span, "defined here"),
         None => diagnostic,
     }
 }
 
+/// Returns the diagnostic of a form that binds another number of values than it got.
+fn wrong_values(wanted: &str, given: usize, span: Span) -> Diagnostic {
+    let wanted = wanted.replace("argument", "value");
+    let are = if wanted == "1 value" { "is" } else { "are" };
+    let given = match given {
+        0 => "none was returned".to_owned(),
+        1 => "1 was returned".to_owned(),
+        given => format!("{given} were returned"),
+    };
+    Diagnostic::new("E0402", format!("{wanted} {are} wanted, but {given}")).label(span, "wanted here")
+}
+
+fn field_of(record_type: &RecordType, index: usize) -> String {
+    let name = record_type.fields.get(index).map_or("", |field| field.name.as_str());
+    format!("the field `{name}` of `{}`", record_type.plain_name())
+}
+
+/// Names a procedure of several clauses and says how many arguments they take: `1 or 3 arguments`.
+fn case_arity(clauses: &[Rc<Closure>]) -> (String, String, Option<Span>) {
+    let name = clauses.first().and_then(|clause| clause.name());
+    let name = name.map_or_else(|| "the procedure".to_owned(), |name| format!("`{name}`"));
+    let mut each: Vec<String> = clauses.iter().map(|clause| clause.proto.arity.describe()).collect();
+    each.dedup();
+    let last = each.pop().unwrap_or_else(|| "other arguments".to_owned());
+    let counts = |text: &String| text.trim_end_matches('s').trim_end_matches(" argument").to_owned();
+    let takes = match each.as_slice() {
+        [] => last,
+        more => format!("{} or {last}", more.iter().map(counts).collect::<Vec<_>>().join(", ")),
+    };
+    (name, takes, clauses.first().map(|clause| clause.proto.span))
+}
+
 fn native_arity((least, most): (usize, Option<usize>)) -> String {
     let plural = |n: usize| if n == 1 { "argument" } else { "arguments" };
     match most {
+        Some(0) => "no arguments".to_owned(),
         Some(most) if most == least => format!("{least} {}", plural(least)),
         Some(most) => format!("{least} to {most} arguments"),
         None => format!("at least {least} {}", plural(least)),
@@ -202,7 +273,13 @@ impl Machine {
         if diagnostic.primary.is_none()
             && let Some(span) = known
         {
-            diagnostic.primary = Some((span, words_for(&diagnostic, words).to_owned()));
+            let words = match (words_for(&diagnostic, words), self.world.macro_used_at(span)) {
+                ("in this call" | "here" | "in this form", Some(name)) => {
+                    format!("in what this use of the macro `{name}` stands for")
+                }
+                (words, _) => words.to_owned(),
+            };
+            diagnostic.primary = Some((span, words));
         }
         diagnostic.trace = entries;
         diagnostic
@@ -236,6 +313,7 @@ fn about(arguments: &Value) -> Option<TraceEntry> {
 fn push(entries: &mut Vec<TraceEntry>, level: Option<(Option<Span>, Option<Symbol>)>) {
     if let Some((span, name)) = level
         && entries.len() < TRACE
+        && name.is_none_or(|name| name.as_str() != VALUES)
     {
         let text = name.map_or_else(|| "in a procedure".to_owned(), |name| format!("in `{name}`"));
         entries.push(TraceEntry { span, text });

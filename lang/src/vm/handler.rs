@@ -107,6 +107,11 @@ impl Machine {
                 Mark::Handling { below, .. } => index = *below,
                 Mark::Handler(handler) => return Some((index, Action::Call(handler.clone()))),
                 Mark::Guard { handler, height } => {
+                    let handler = match handler {
+                        Value::Pair(typed) if !super::condition::is_of(value, &typed.car) => continue,
+                        Value::Pair(typed) => &typed.cdr,
+                        handler => handler,
+                    };
                     return Some((index, Action::Leave(handler.clone(), *height, vec![value.clone()])));
                 }
                 Mark::Catch(catch) => {

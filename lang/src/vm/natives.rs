@@ -64,6 +64,9 @@ pub static ASSERTION: Native =
 /// Complains about a value that no clause of `match` fits.
 pub static NO_MATCH: Native =
     row("%no-match", 1, Some(1), "Raises the error of a `match` without a clause.", no_match);
+/// Complains about a value that the only pattern of `match-let` or its like does not fit.
+pub static NO_FIT: Native =
+    row("%no-fit", 1, Some(1), "Raises the error of a pattern that does not fit.", no_fit);
 /// Whether a value is a record of a type.
 pub static RECORD_IS: Native =
     row("%record-is?", 2, Some(2), "Whether a value is a record of a type.", record_is);
@@ -256,6 +259,15 @@ fn no_match(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Err(Raise::Invalid {
         code: "E0430",
         message: format!("no clause of `match` fits `{shown}`"),
+        hints: Vec::new(),
+    })
+}
+
+fn no_fit(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let shown = crate::print::summary(argument(arguments, 0));
+    Err(Raise::Invalid {
+        code: "E0430",
+        message: format!("the pattern does not fit `{shown}`"),
         hints: Vec::new(),
     })
 }

@@ -6,7 +6,11 @@ use crate::{
     value::Value,
 };
 
-use super::template::{Directive, Parameter, Piece, parse};
+use super::{
+    decimal::{self, Fixed},
+    template::{Directive, Parameter, Piece, parse},
+    words,
+};
 
 /// The text so far and the arguments.
 pub(super) struct Output<'a> {
@@ -107,6 +111,10 @@ impl<'a> Output<'a> {
                 Value::Char(c) => self.text.push(*c),
                 other => return Err(format!("`~c` wants a character, not {}", other.kind())),
             },
+            'r' if number(0).is_none() => {
+                let value = self.take()?;
+                self.text.push_str(&in_words(value, directive.colon, directive.at)?);
+            }
             'd' | 'x' | 'o' | 'b' | 'r' => {
                 let value = self.take()?;
                 let radix = match directive.letter {
@@ -123,15 +131,30 @@ impl<'a> Output<'a> {
                 let shown = integer(value, radix, directive.colon, directive.at);
                 self.padded(&shown, count(first), filler(first + 1), true);
             }
-            'f' | 'e' | 'g' => {
-                let value = self.take()?;
-                let shown = decimal(value, count(1), directive.letter == 'e', directive.at)?;
-                self.padded(&shown, count(0), filler(4), true);
+            'f' => {
+                let x = real(self.take()?)?;
+                let (width, after, scale) = (count(0), count(1), number(2).unwrap_or(0).clamp(-400, 400));
+                let shown = decimal::fixed(x, Fixed { width, after, scale, plus: directive.at, before: 0 });
+                self.padded(&shown, width, filler(4), true);
+            }
+            'e' => {
+                let x = real(self.take()?)?;
+                let shown = decimal::scientific(x, count(1), count(2).unwrap_or(1), directive.at);
+                self.padded(&shown, count(0), filler(5), true);
+            }
+            'g' => {
+                let shown = decimal::general(real(self.take()?)?, count(0), count(1), directive.at);
+                self.padded(&shown, count(0), filler(5), true);
             }
             '$' => {
+                let x = real(self.take()?)?;
+                let (after, before) = (Some(count(0).unwrap_or(2)), count(1).unwrap_or(1));
+                let how = Fixed { after, before, plus: directive.at, ..Fixed::default() };
+                self.padded(&decimal::fixed(x, how), count(2), filler(3), true);
+            }
+            'y' => {
                 let value = self.take()?;
-                let shown = decimal(value, Some(count(0).unwrap_or(2)), false, directive.at)?;
-                self.padded(&shown, count(2), filler(3), true);
+                self.text.push_str(&pretty(value));
             }
             '%' => self.repeated('\n', count(0)),
             '~' => self.repeated('~', count(0)),
@@ -314,19 +337,37 @@ fn integer(value: &Value, radix: u32, commas: bool, plus: bool) -> String {
     format!("{sign}{grouped}")
 }
 
-fn decimal(value: &Value, digits: Option<usize>, exponent: bool, plus: bool) -> Outcome<String> {
-    let Some(number) = Numeric::from_value(value) else {
-        return Err(format!("a number is wanted, not {}", value.kind()));
+fn real(value: &Value) -> Outcome<f64> {
+    let number = Numeric::from_value(value);
+    number.map(|number| number.to_f64()).ok_or_else(|| format!("a number is wanted, not {}", value.kind()))
+}
+
+/// Returns an integer in words, or in Roman numerals (`~@r`, the old ones `~:@r`).
+fn in_words(value: &Value, colon: bool, at: bool) -> Outcome<String> {
+    let number = Numeric::from_value(value).filter(|number| number.is_integer() && number.is_exact());
+    let Some(number) = number else {
+        return Err(format!("`~r` wants an integer, not {}", value.kind()));
     };
-    let x = number.to_f64();
-    let shown = match digits {
-        _ if !x.is_finite() => to_text(&Numeric::Float(x), 10),
-        Some(digits) if exponent => format!("{x:.digits$e}"),
-        None if exponent => format!("{x:e}"),
-        Some(digits) => format!("{x:.digits$}"),
-        None => to_text(&Numeric::Float(x), 10),
-    };
-    Ok(if plus && x >= 0.0 { format!("+{shown}") } else { shown })
+    let digits = to_text(&number, 10);
+    let integer: num_bigint::BigInt = digits.parse().map_err(|_| "`~r` wants an integer".to_owned())?;
+    match (at, colon) {
+        (true, old) => words::roman(&integer, old)
+            .ok_or_else(|| "only numbers from 1 to 100000 have Roman numerals here".to_owned()),
+        (false, true) => words::ordinal(&integer).ok_or_else(|| format!("{digits} has no name")),
+        (false, false) => words::cardinal(&integer).ok_or_else(|| format!("{digits} has no name")),
+    }
+}
+
+/// Returns a value as a program would be laid out, with a line break after it.
+fn pretty(value: &Value) -> String {
+    const WIDTH: usize = 79;
+    let line = print::write(value);
+    if line.chars().count() > WIDTH
+        && let Ok(text) = crate::format::format(crate::span::FileId(0), &line)
+    {
+        return text;
+    }
+    line + "\n"
 }
 
 /// `~(`: lower case; `~:(`: words capitalised; `~@(`: the first one; `~:@(`: upper case.

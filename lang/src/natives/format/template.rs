@@ -117,7 +117,7 @@ fn directive(text: &str) -> Result<(Directive, &str), String> {
             '@' => at = true,
             letter => {
                 let letter = letter.to_ascii_lowercase();
-                if !"asdxobcfeg$r%&~t_{}[];()^*p?ki!/\n".contains(letter) {
+                if !"asdxobcfeg$ry%&~t_{}[];()^*p?ki!/\n".contains(letter) {
                     return Err(format!("`~{letter}` is no directive"));
                 }
                 return Ok((
