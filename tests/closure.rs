@@ -112,3 +112,54 @@ fn the_collector_answers_questions_and_frees_no_more_than_asked() {
     let mixed = environment.run(&["gc", "--list-roots", "--free", "5G"]).failure(2);
     assert!(mixed.contains("cannot be used with"), "{mixed}");
 }
+
+#[test]
+fn a_store_moves_with_all_that_is_in_it() {
+    if !sandbox_or_skip("a_store_moves_with_all_that_is_in_it") {
+        return;
+    }
+    let environment = TestEnvironment::new();
+    let home = environment.home().display().to_string();
+    environment.write("recipes/chain.hpcl", &recipes());
+    let built = environment.run(&["build", "--root", "result", "-L", "recipes", "top"]).success();
+    let new = environment.home().join("new");
+    let there = |arguments: &[&str]| {
+        let mut command = environment.command(arguments);
+        command.env("HPCL_STORE", &new);
+        environment.finish(command)
+    };
+    // A damaged item stays behind, and with it the old store.
+    let low = environment.run(&["gc", "--requisites", &built.trim().replace("HOME", &home)]).success();
+    let low = low.lines().find(|line| line.ends_with("-low-1")).unwrap().replace("HOME", &home);
+    let file = std::path::Path::new(&low).join("data");
+    let content = std::fs::read(&file).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    std::fs::write(&file, "damaged").unwrap();
+    let stuck = environment.run(&["relocate", "new"]).failure(5);
+    assert!(stuck.contains("low-1` stays behind: ") && stuck.contains("is kept\nhint: "), "{stuck}");
+    assert!(std::path::Path::new(&low).exists());
+
+    std::fs::write(&file, content).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    let run = environment.run(&["relocate", "new"]);
+    assert!(
+        run.stderr.contains("roots set: 1\n") && run.stderr.contains("hint: set `HPCL_STORE=HOME/new`"),
+        "{}",
+        run.stderr
+    );
+    run.success();
+    assert!(!std::path::Path::new(&low).exists(), "the old store is gone");
+    let result = std::fs::read_link(environment.home().join("result")).unwrap();
+    assert!(result.starts_with(&new), "the root leads into the new one: {}", result.display());
+    let middle = std::fs::read_to_string(result.join("user")).unwrap();
+    assert!(middle.starts_with(&new.display().to_string()), "and so do the files: {middle}");
+    let checked = there(&["verify"]);
+    assert!(checked.stderr.contains("nothing is wrong"), "{}", checked.stderr);
+    assert!(!there(&["build", "-L", "recipes", "top"]).stderr.contains("building"), "nothing is built again");
+    there(&["gc"]).success();
+    assert!(result.join("user").exists());
+    let same = there(&["relocate", "new"]).failure(2);
+    assert!(same.contains("the store is there already"), "{same}");
+    let long = there(&["relocate", &format!("/tmp/{}", "x".repeat(60))]).failure(1);
+    assert!(long.contains("is too long for a store"), "{long}");
+}

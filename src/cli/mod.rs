@@ -22,6 +22,7 @@ mod lsp;
 mod options;
 mod publish;
 mod realise;
+mod relocate;
 mod repl;
 mod run;
 mod session;
@@ -85,6 +86,8 @@ enum Verb {
     Publish(publish::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
+    /// Move the whole store to another directory
+    Relocate(relocate::Arguments),
     /// Read, evaluate and print expressions interactively
     Repl(repl::Arguments),
     /// Run one program of a package
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Verb::Optimise(arguments) => store::optimise(&arguments),
         Verb::Publish(arguments) => publish::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
+        Verb::Relocate(arguments) => relocate::run(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
         Verb::Shell(arguments) => shell::run(&arguments),

@@ -106,7 +106,15 @@ impl From<ChannelError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Failure::new(chain(&error))
+        let failure = Failure::new(chain(&error));
+        match error {
+            StoreError::Moved { .. } => {
+                failure.hint("move it back with `mv`; then `hpcl relocate DIR` moves it, rewriting its files")
+            }
+            StoreError::InUse { .. } => failure
+                .hint("end them, open shells and running programs of environments included, or use `--keep`"),
+            _ => failure,
+        }
     }
 }
 

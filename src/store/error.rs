@@ -71,6 +71,12 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// Other processes use a store that is to go.
+    #[error("other processes use the store at `{}`", path.display())]
+    InUse {
+        /// The store.
+        path: PathBuf,
+    },
     /// Waiting for another process was given up on request.
     #[error("gave up waiting for another process that works on `{path}`")]
     Interrupted {

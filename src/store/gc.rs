@@ -246,7 +246,10 @@ impl LocalStore {
 }
 
 /// The dead, each before what it refers to.
-fn users_first(infos: &BTreeMap<StorePath, ItemInfo>, alive: &HashSet<StorePath>) -> Vec<StorePath> {
+pub(super) fn users_first(
+    infos: &BTreeMap<StorePath, ItemInfo>,
+    alive: &HashSet<StorePath>,
+) -> Vec<StorePath> {
     let mut order = Vec::new();
     let mut seen = HashSet::new();
     for root in infos.keys().filter(|path| !alive.contains(*path)) {

@@ -40,6 +40,7 @@ mod lock;
 mod normalise;
 mod optimise;
 mod register;
+mod relocate;
 mod repair;
 mod roots;
 mod session;
@@ -60,6 +61,7 @@ pub use item::ItemInfo;
 pub use lock::ItemLock;
 pub use optimise::OptimiseReport;
 pub use register::{Registration, Staged};
+pub use relocate::RelocateReport;
 pub use roots::{Root, RootKind};
 pub use verify::{Problem, VerifyReport};
 

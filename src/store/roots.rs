@@ -196,7 +196,7 @@ impl LocalStore {
     }
 
     /// Whether a symlink's own target lies in this store, valid or not.
-    fn points_inside(&self, link: &Path) -> bool {
+    pub(super) fn points_inside(&self, link: &Path) -> bool {
         link.read_link().is_ok_and(|target| self.item_of(&target).is_some())
     }
 

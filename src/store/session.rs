@@ -121,6 +121,16 @@ impl LocalStore {
         })
     }
 
+    /// Whether a living process uses this store, other than this one. Call it with the garbage lock held alone.
+    pub(super) fn has_other_sessions(&self) -> Result<bool, StoreError> {
+        self.living_sessions(&mut Vec::new())?;
+        let directory = self.var.join("sessions");
+        let own = self.session().as_ref().map(|own| own.path.clone());
+        let mut entries = directory.read_dir().map_err(StoreError::io("list", &directory))?;
+        // The dead were removed just now.
+        Ok(entries.any(|entry| entry.is_ok_and(|entry| own.as_ref() != Some(&entry.path()))))
+    }
+
     /// The items that living sessions use; dead sessions' work is moved to `graves`. Call it with the garbage lock held
     /// alone.
     pub(super) fn living_sessions(
