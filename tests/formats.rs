@@ -374,7 +374,7 @@ fn random_graphs_equal_nix_s() {
     let names =
         [vec!["out"], vec!["out", "lib"], vec!["lib", "out"], vec!["doc"], vec!["dev", "a", "out", "z9"]];
     let mut specs: Vec<Spec> = Vec::new();
-    for index in 0..150 {
+    for index in 0..2000 {
         let mut spec = Spec::new(&format!("{}{index}", random.pick(&["p-", "q+1.0_", "a?b=", "Z."])));
         if random.below(4) == 0 {
             let method = *random.pick(&[ContentMethod::Flat, ContentMethod::Recursive]);
@@ -415,13 +415,24 @@ fn random_trees_have_nix_s_archives() {
     let place = tempfile::tempdir().unwrap();
     let mut random = Sequence(3);
     let names = ["a", "a.b", "a-b", "B", "ä", "~", "with blank", "zz", ".hidden", "a0"];
-    for count in 0..12 {
-        let tree = place.path().join(format!("tree-{count}"));
-        grow(&tree, &names, &mut random, 0);
-        let state = place.path().join("state");
-        let Some(expected) = nix(&state, &["dump", tree.to_str().unwrap()], Stdio::null()) else { return };
+    let forest = place.path().join("forest");
+    fs::create_dir(&forest).unwrap();
+    for count in 0..500 {
+        grow(&forest.join(format!("tree-{count}")), &names, &mut random, 0);
+    }
+    let state = place.path().join("state");
+    let archived = |tree: &Path| {
+        let expected = nix(&state, &["dump", tree.to_str().unwrap()], Stdio::null())?;
         let mut archive = Vec::new();
-        dump(&tree, &mut archive).unwrap();
+        dump(tree, &mut archive).unwrap();
+        Some((archive, expected))
+    };
+    // All in one, since each question starts a Nix.
+    let Some((whole, expected)) = archived(&forest) else { return };
+    let same = whole == expected;
+    for count in (0..500).filter(|count| !same || count % 50 == 0) {
+        let tree = forest.join(format!("tree-{count}"));
+        let (archive, expected) = archived(&tree).unwrap();
         assert!(archive == expected, "the archives of {} differ", tree.display());
         let added = nix(&state, &["add", tree.to_str().unwrap()], Stdio::null()).unwrap();
         let none = BTreeSet::new();
@@ -437,6 +448,7 @@ fn random_trees_have_nix_s_archives() {
         dump(&copy, &mut again).unwrap();
         assert!(again == archive, "Nix restored something else");
     }
+    assert!(same, "the archives of all trees together differ");
     let _ = remove_tree(place.path());
 }
 
@@ -452,8 +464,10 @@ fn grow(path: &Path, names: &[&str], random: &mut Sequence, depth: usize) {
         }
         1 => symlink(random.pick(names), path).unwrap(),
         kind => {
-            let sizes = [0, 1, 7, 8, 9, 4096, 262_144, 300_001];
-            fs::write(path, vec![kind as u8; *random.pick(&sizes)]).unwrap();
+            // Large ones are rare: 500 trees are to stay small.
+            let large = random.below(60) == 0;
+            let sizes: &[usize] = if large { &[262_144, 300_001] } else { &[0, 1, 7, 8, 9, 4096] };
+            fs::write(path, vec![kind as u8; *random.pick(sizes)]).unwrap();
             fs::set_permissions(path, fs::Permissions::from_mode(*random.pick(&[0o644, 0o755, 0o600])))
                 .unwrap();
         }
