@@ -62,6 +62,7 @@ impl Interpreter {
     pub fn set_limits(&mut self, limits: Limits) {
         self.machine.limits = limits;
         self.machine.world.limits = limits;
+        self.machine.world.aliases.most = Some(limits.parts);
     }
 
     /// Sets what ends a running program when it becomes true: `E0452`, which nothing in the program can handle.

@@ -57,6 +57,8 @@ pub struct Context<'a> {
     pub sources: &'a SourceMap,
     /// The names that macros introduced.
     pub(crate) names: &'a mut crate::expand::Aliases,
+    /// The computation at work, whose hash tables may be filled.
+    pub(crate) epoch: u64,
 }
 
 /// An error without a place; the interpreter adds the place and the trace.

@@ -14,6 +14,8 @@ use crate::{
 
 /// A hash table in order of insertion.
 pub struct Table {
+    /// The computation that may change it, see `module::epoch`.
+    pub(crate) epoch: u64,
     equality: Equality,
     lists: bool,
     entries: Vec<Option<(Value, Value)>>,
@@ -30,7 +32,14 @@ impl Default for Table {
 impl Table {
     /// Returns an empty table whose keys are compared that way.
     pub fn new(equality: Equality) -> Self {
-        Table { equality, lists: false, entries: Vec::new(), places: FxHashMap::default(), live: 0 }
+        Table {
+            epoch: crate::module::ALWAYS,
+            equality,
+            lists: false,
+            entries: Vec::new(),
+            places: FxHashMap::default(),
+            live: 0,
+        }
     }
 
     /// Returns an empty table whose keys are lists that are the same when their elements are, compared that way.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 fn run(side: Side, text: &str) {
     let mut interpreter = Interpreter::new(side, Box::new(EmptyHost));
-    interpreter.set_limits(Limits { depth: 20_000, values: 200_000, steps: 200_000 });
+    interpreter.set_limits(Limits { depth: 20_000, values: 200_000, steps: 200_000, ..Limits::default() });
     match interpreter.run_program("random.hpcl", text) {
         Ok(value) => drop(hpcl_lang::print::write(&value)),
         Err(diagnostics) => {

@@ -24,7 +24,7 @@ use super::{
 use crate::channel::Channels;
 
 /// How far a definition is evaluated to find what is wrong in it.
-const LIMITS: Limits = Limits { depth: 20_000, values: 500_000, steps: 200_000 };
+const LIMITS: Limits = Limits { depth: 20_000, values: 500_000, steps: 200_000, parts: 1_000_000 };
 
 /// Something wrong in the text.
 #[derive(Clone, Debug)]

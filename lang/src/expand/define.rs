@@ -116,6 +116,12 @@ impl Expander<'_> {
             (DatumKind::Symbol(_), [value]) => self.expression_named(value, env, Some(name))?,
             // `(define name "documentation" value)` does not exist; `(define name)` leaves it unspecified.
             (DatumKind::Symbol(_), []) => Core::unspecified(),
+            // As in Guix, a public definition may have a body.
+            (DatumKind::Symbol(_), body)
+                if matches!(self.special_of(form, env)?, Some(Special::DefinePublic)) =>
+            {
+                self.body(body, env, form.span)?
+            }
             (DatumKind::Symbol(_), _) => return Err(bad().into()),
             _ => self.curried(form, target, body, env, name, special)?,
         };

@@ -110,6 +110,8 @@ pub(crate) struct Aliases {
     pub current: Option<Use>,
     /// How many parts the expansions of the definition at work have had so far.
     pub expanded: usize,
+    /// How many they may have, if it is not the usual number.
+    pub most: Option<usize>,
 }
 
 impl Alias {
@@ -216,9 +218,6 @@ impl Aliases {
     }
 }
 
-/// The most parts that the expansions of one definition may have together.
-const MOST_PARTS: usize = 3_000_000;
-
 impl Aliases {
     /// Counts what the use of a macro became, which may neither nest too deeply nor go on without end.
     pub fn count(&mut self, expanded: &Datum, name: Symbol, span: Span) -> Result<(), ExpandError> {
@@ -226,7 +225,8 @@ impl Aliases {
             return Err(ExpandError::TooDeep { span });
         };
         self.expanded += parts;
-        if self.expanded > MOST_PARTS { Err(ExpandError::Endless { name, span }) } else { Ok(()) }
+        let most = self.most.unwrap_or_else(|| crate::vm::Limits::default().parts);
+        if self.expanded > most { Err(ExpandError::Endless { name, span }) } else { Ok(()) }
     }
 }
 

@@ -450,6 +450,7 @@ impl<'w> Expander<'w> {
             Special::At | Special::AtAt => self.at(form, arguments, special == Special::AtAt),
             Special::ModuleRef => self.module_ref(form, arguments, env),
             Special::ResolveInterface => self.resolve_interface(form, arguments, env),
+            Special::ResolveModule => self.resolve_module(form, arguments, env),
             Special::SourceLocation => Ok(self.source_location(form.span)),
             Special::UseModules => self.use_modules(form, arguments, env),
             Special::SyntaxCase => self.syntax_case(form, arguments, env),

@@ -73,6 +73,26 @@ impl Expander<'_> {
         }
     }
 
+    /// `(resolve-module '(module))`: as `resolve-interface`, but `module-ref` reaches what is not exported too.
+    pub(super) fn resolve_module(
+        &mut self,
+        form: &Datum,
+        arguments: &[Datum],
+        env: &Env,
+    ) -> Result<Core, Failure> {
+        let Some(module) = arguments.first() else {
+            return Err(ExpandError::BadSyntax {
+                form: "resolve-module",
+                span: form.span,
+                expected: "`(resolve-module '(module name))`",
+            }
+            .into());
+        };
+        let module = self.expression(module, env)?;
+        let whole = Core::Const(Value::Bool(true));
+        Ok(self.native_call("cons", vec![whole, module], form.span))
+    }
+
     /// `use-modules` inside of an expression or a body imports into the whole module.
     pub(super) fn use_modules(
         &mut self,

@@ -195,7 +195,12 @@ impl Expander<'_> {
             let Some([head, next, ..]) = items.get(*at..) else { return false };
             let DatumKind::Symbol(name) = head.kind else { return false };
             self.repetition(next).is_none()
-                && matches!(self.world.aliases.original(name).as_str(), "?" | "and" | "or" | "not" | "$")
+                && match self.world.aliases.original(name).as_str() {
+                    "?" | "and" | "or" | "not" | "$" => true,
+                    "quote" | "quasiquote" => at + 2 == items.len(),
+                    "=" => at + 3 == items.len(),
+                    _ => false,
+                }
         })?;
         items.split_at_checked(at)
     }

@@ -305,6 +305,12 @@ fn settled(value: Value) -> Core {
     Core::Const(Value::Promise(Rc::new(Promise { state: PromiseState::Done(value).into() })))
 }
 
+/// Whether the clause of a form at a place is written as another one is: that does no harm in what inherits.
+fn says_the_same(form: &Datum, first: Span, clause: &Datum) -> bool {
+    let first = items_of(form).unwrap_or(&[]).iter().find(|other| other.span == first);
+    first.is_some_and(|first| crate::print::write_datum(first) == crate::print::write_datum(clause))
+}
+
 impl Expander<'_> {
     /// Expands a use of a record type's constructor.
     pub(super) fn record(&mut self, spec: &Rc<RecordSpec>, form: &Datum, env: &Env) -> Result<Core, Failure> {
@@ -342,7 +348,9 @@ impl Expander<'_> {
                 }
                 continue;
             };
-            if let Some(Some((_, first))) = given.get(index) {
+            if let Some(Some((_, first))) = given.get(index)
+                && !(parent.is_some() && says_the_same(form, *first, clause))
+            {
                 let spans = (*first, clause.span);
                 return Err(ExpandError::DuplicateField { record: name, field: plain, spans }.into());
             }

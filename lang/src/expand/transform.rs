@@ -38,7 +38,10 @@ pub(crate) fn evaluate_transformer(
     let mut expander = Expander::for_transformer(world);
     let core = expander.expression(source, &inside)?;
     let proto = crate::compile::compile(&core, &expander.vars, Some(name), source.span)?;
-    let value = nested(world, |machine| machine.evaluate_code(proto))?;
+    world.epochs.begin();
+    let value = nested(world, |machine| machine.evaluate_code(proto));
+    world.epochs.end();
+    let value = value?;
     let (procedure, variable) = match value.as_foreign::<syntax::VariableTransformer>() {
         Some(syntax::VariableTransformer(procedure)) => (procedure.clone(), true),
         None => (value, false),

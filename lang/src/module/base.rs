@@ -21,7 +21,7 @@ pub enum Special {
     DefineRecordTypeStar, DefineModule, UseModules, Export, ReExport, Let, LetStar, Letrec, LetrecStar, LetValues,
     LetStarValues, Receive, LetSyntax, If, Cond, Case, When, Unless, And, Or, Do, Begin, EvalWhen, Delay, Parameterize,
     AndLetStar, Match, MatchLambda, MatchLambdaStar, MatchLet, MatchLetStar, MatchLetrec, Cut, Cute, Guard, Assert, Set, Gexp,
-    Ungexp, WithImportedModules, WithExtensions, At, AtAt, ModuleRef, ResolveInterface, LetEscape, MemoLambda,
+    Ungexp, WithImportedModules, WithExtensions, At, AtAt, ModuleRef, ResolveInterface, ResolveModule, LetEscape, MemoLambda,
     MemoLambdaIdentity, SyntaxRules, SourceLocation, FalseIfException, While, CondExpand,
     SyntaxCase, Syntax, Quasisyntax, Unsyntax, WithSyntax, WithEllipsis, DefineSyntaxParameter, SyntaxParameterize,
 }
@@ -53,7 +53,7 @@ pub const SPECIALS: &[(&str, Special)] = &[
     ("ungexp-native", Special::Ungexp), ("ungexp-native-splicing", Special::Ungexp),
     ("with-imported-modules", Special::WithImportedModules), ("with-extensions", Special::WithExtensions),
     ("@", Special::At), ("@@", Special::AtAt), ("module-ref", Special::ModuleRef),
-    ("resolve-interface", Special::ResolveInterface), ("let/ec", Special::LetEscape),
+    ("resolve-interface", Special::ResolveInterface), ("resolve-module", Special::ResolveModule), ("let/ec", Special::LetEscape),
     ("mlambda", Special::MemoLambda), ("mlambdaq", Special::MemoLambdaIdentity),
     ("syntax-rules", Special::SyntaxRules), ("identifier-syntax", Special::SyntaxRules),
     ("current-source-location", Special::SourceLocation), ("false-if-exception", Special::FalseIfException),

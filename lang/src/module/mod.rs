@@ -6,6 +6,7 @@
 //! anything runs. A definition is expanded, compiled and run at its first use.
 
 mod base;
+mod epoch;
 mod error;
 mod interface;
 mod name;
@@ -23,6 +24,7 @@ use rustc_hash::FxHashMap;
 pub use self::name::ModuleName;
 pub(crate) use self::{
     base::{Base, SPECIALS, Special},
+    epoch::{ALWAYS, Epochs},
     error::unbound,
     interface::Import,
     prelude::{PRELUDE_MODULE, files as prelude_files, read as read_prelude},

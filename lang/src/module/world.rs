@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub noted: Option<Vec<Noted>>,
     /// More than the number of every variable that an expansion has made.
     pub next_var: u32,
+    /// The computations whose tables may be filled.
+    pub epochs: super::Epochs,
     /// The module whose forms a file has.
     pub of_files: FxHashMap<FileId, ModuleId>,
     /// Names in scope that resemble names that meant nothing.
@@ -116,6 +118,7 @@ impl World {
             redefining: false,
             noted: None,
             next_var: 0,
+            epochs: super::Epochs::default(),
             of_files: FxHashMap::default(),
             similar_locals: FxHashMap::default(),
             limits: crate::vm::Limits::default(),
@@ -134,6 +137,20 @@ impl World {
             Macro::Rules(rules) => Ok(Some(rules.expand(form, env, &mut self.aliases)?)),
             Macro::Procedure(transformer) => crate::expand::transform(self, transformer, form, env).map(Some),
             _ => Ok(None),
+        }
+    }
+
+    /// Returns what procedures in Rust can reach.
+    pub fn context(&mut self) -> crate::native::Context<'_> {
+        let epoch = match self.base.side {
+            Side::Builder => super::ALWAYS,
+            _ => self.epochs.current(),
+        };
+        crate::native::Context {
+            host: self.host.as_any_mut(),
+            sources: &self.sources,
+            names: &mut self.aliases,
+            epoch,
         }
     }
 

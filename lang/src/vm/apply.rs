@@ -164,6 +164,7 @@ impl Machine {
         };
         *promise.state.borrow_mut() = PromiseState::Running(thunk.clone());
         self.frames.push(Frame::Mark(Mark::Promise(promise)));
+        self.world.epochs.begin();
         self.apply(thunk, 0)
     }
 
@@ -185,6 +186,7 @@ impl Machine {
                 memo.results.borrow_mut().insert(key.clone(), Value::Absent);
                 let inner = memo.procedure.clone();
                 self.frames.push(Frame::Mark(Mark::Memo(Box::new((procedure.clone(), key)))));
+                self.world.epochs.begin();
                 self.apply(inner, count)
             }
         }
@@ -239,6 +241,7 @@ impl Machine {
         match mark {
             Mark::Boundary => Ok(Flow::Done(value)),
             Mark::Global { global, floor, again } => {
+                self.world.epochs.end();
                 self.floor = floor as usize;
                 if matches!(*global.state.borrow(), State::Running(_)) {
                     super::global::set(&global, value.clone());
@@ -252,10 +255,12 @@ impl Machine {
                 Ok(Flow::Run)
             }
             Mark::Promise(promise) => {
+                self.world.epochs.end();
                 *promise.state.borrow_mut() = PromiseState::Done(value.clone());
                 Ok(Flow::Return(value))
             }
             Mark::Memo(memo) => {
+                self.world.epochs.end();
                 if let Procedure::Memo(known) = &*memo.0 {
                     known.results.borrow_mut().insert(memo.1, value.clone());
                 }

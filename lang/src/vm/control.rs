@@ -215,6 +215,11 @@ impl Machine {
     }
 
     fn module_ref(&mut self, module: &Value, name: &Value) -> Result<Flow, Fault> {
+        // What `resolve-module` returns begins with `#t`.
+        let (private, module) = match module {
+            Value::Pair(pair) if matches!(pair.car, Value::Bool(true)) => (true, &pair.cdr),
+            module => (false, module),
+        };
         let parts = module.list_to_vec().and_then(|parts| {
             parts
                 .into_iter()
@@ -233,7 +238,11 @@ impl Machine {
         };
         let place = self.place();
         let id = self.world.find_module(&module_name, place)?;
-        match self.world.exported(id, *name)? {
+        let found = match private {
+            true => self.world.lookup(id, *name)?,
+            false => self.world.exported(id, *name)?,
+        };
+        match found {
             Some(Binding::Variable(global)) => self.need(&global, false),
             Some(Binding::Constant(value)) => Ok(Flow::Return(value)),
             found => {

@@ -48,6 +48,7 @@ impl Machine {
         }
         let mark = Mark::Global { global: global.clone(), floor: short(self.floor), again };
         self.frames.push(Frame::Mark(mark));
+        self.world.epochs.begin();
         self.floor = self.dynamics.len();
         self.check_limits()?;
         Ok(Flow::Run)
@@ -126,6 +127,7 @@ impl Machine {
     pub(super) fn leave(&mut self, mark: Mark) {
         match mark {
             Mark::Global { global, floor, .. } => {
+                self.world.epochs.end();
                 self.floor = floor as usize;
                 let mut state = global.state.borrow_mut();
                 if let State::Running(definition) = &*state {
@@ -134,6 +136,7 @@ impl Machine {
                 }
             }
             Mark::Promise(promise) => {
+                self.world.epochs.end();
                 let mut state = promise.state.borrow_mut();
                 if let PromiseState::Running(thunk) = &*state {
                     let thunk = thunk.clone();
@@ -141,6 +144,7 @@ impl Machine {
                 }
             }
             Mark::Memo(memo) => {
+                self.world.epochs.end();
                 if let Procedure::Memo(known) = &*memo.0 {
                     known.results.borrow_mut().remove(&memo.1);
                 }

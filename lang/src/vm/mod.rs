@@ -48,11 +48,13 @@ pub struct Limits {
     pub values: usize,
     /// The most calls and turns of loops.
     pub steps: u64,
+    /// The most parts of forms that the macros of one definition may make.
+    pub parts: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { depth: 10_000_000, values: 64_000_000, steps: u64::MAX }
+        Limits { depth: 10_000_000, values: 64_000_000, steps: u64::MAX, parts: 40_000_000 }
     }
 }
 

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use crate::{
     code::{Op, Proto},
     module::State,
-    native::{Context, Native, Raise},
+    native::{Native, Raise},
     procedure::{Closure, Procedure, Promise, PromiseState},
     value::Value,
 };
@@ -529,9 +529,7 @@ impl Machine {
     /// Calls a procedure in Rust with the topmost values, which it takes.
     pub(super) fn native(&mut self, native: &'static Native, count: usize) -> Result<Value, Raise> {
         let start = self.stack.len() - count;
-        let world = &mut self.world;
-        let mut context =
-            Context { host: world.host.as_any_mut(), sources: &world.sources, names: &mut world.aliases };
+        let mut context = self.world.context();
         let result = (native.function)(&mut context, &self.stack[start..]);
         self.stack.truncate(start);
         result

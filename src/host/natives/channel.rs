@@ -44,6 +44,15 @@ pub const TABLE: &[Native] = &[
         function: search_channel_file,
     },
     Native {
+        name: "search-path",
+        arity: (2, Some(4)),
+        side: Side::Evaluation,
+        doc: "Returns the name of a file of a channel, looked for along `%load-path`, or `#f`; nothing else is looked at \
+              while recipes are evaluated.",
+        example: ("(search-path '() \"file\")", "#f"),
+        function: search_path,
+    },
+    Native {
         name: "%similar-packages",
         arity: (1, Some(1)),
         side: Side::Evaluation,
@@ -98,6 +107,16 @@ fn search_channel_file(context: &mut Context<'_>, arguments: &[Value]) -> Result
     let file = expect_string("%search-channel-file", arguments, 0)?;
     let folders = expect_strings("%search-channel-file", arguments, 1)?;
     let found = host(context)?.channels().find_file(file, &folders);
+    Ok(found.map_or(Value::Bool(false), |path| Value::string(path.display().to_string())))
+}
+
+fn search_path(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let folders = expect_strings("search-path", arguments, 0)?;
+    let file = expect_string("search-path", arguments, 1)?;
+    if !folders.iter().any(|folder| folder == "%load-path") {
+        return Ok(Value::Bool(false));
+    }
+    let found = host(context)?.channels().find_file(file, &[String::new()]);
     Ok(found.map_or(Value::Bool(false), |path| Value::string(path.display().to_string())))
 }
 
