@@ -38,6 +38,11 @@ pub trait Host: Any {
         Vec::new()
     }
 
+    /// Returns a hint for a module that there is not.
+    fn missing_module(&mut self, _name: &ModuleName) -> Option<String> {
+        None
+    }
+
     /// Returns the modules that a program has in scope without importing them, such as a manifest's.
     fn program_imports(&self) -> Vec<ModuleName> {
         Vec::new()

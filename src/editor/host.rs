@@ -45,6 +45,10 @@ impl Host for EditorHost {
         self.inner.exporters(name)
     }
 
+    fn missing_module(&mut self, name: &ModuleName) -> Option<String> {
+        self.inner.missing_module(name)
+    }
+
     fn module_names(&mut self) -> Vec<ModuleName> {
         self.inner.module_names()
     }

@@ -119,6 +119,28 @@ impl Host for EvaluationHost {
         self.exports.get_or_init(|| Exports::scan(&self.channels)).modules().to_vec()
     }
 
+    fn missing_module(&mut self, name: &ModuleName) -> Option<String> {
+        let [root, family, wanted] = name.parts() else { return None };
+        if !matches!(root.as_str(), "guix" | "hpcl") || family.as_str() != "build-system" {
+            return None;
+        }
+        let known = self.module_names();
+        let mut systems: Vec<String> = known
+            .iter()
+            .filter_map(|module| match module.parts() {
+                [_, kind, system] if kind.as_str() == "build-system" => Some(format!("`{system}`")),
+                _ => None,
+            })
+            .collect();
+        systems.sort();
+        systems.dedup();
+        Some(format!(
+            "this is a build system that hpcl does not have: there are {}; a channel or a directory (`-L DIR`) with \
+             `guix/build-system/{wanted}.scm` and what it uses brings it",
+            systems.join(", ")
+        ))
+    }
+
     fn natives(&self) -> Vec<&'static [Native]> {
         natives::TABLES.to_vec()
     }

@@ -88,8 +88,8 @@ pub enum ExpandError {
         name: ModuleName,
         /// Who wanted it.
         span: Option<Span>,
-        /// Names that resemble it.
-        similar: Vec<String>,
+        /// What to do next.
+        hints: Vec<String>,
     },
     /// A name that a module does not export.
     NotExported {
@@ -209,14 +209,12 @@ impl ExpandError {
             ExpandError::NotAValue { name, span, what } => {
                 Diagnostic::new("E0306", format!("`{name}` is {what}, not a value")).at(*span, "used as a value")
             }
-            ExpandError::ModuleNotFound { name, span, similar } => {
+            ExpandError::ModuleNotFound { name, span, hints } => {
                 let mut diagnostic = Diagnostic::new("E0310", format!("there is no module `{name}`"));
                 if let Some(span) = span {
                     diagnostic = diagnostic.at(*span, "wanted here");
                 }
-                for other in similar {
-                    diagnostic = diagnostic.hint(format!("did you mean `{other}`?"));
-                }
+                diagnostic.hints.extend(hints.iter().cloned());
                 diagnostic
             }
             ExpandError::NotExported { name, module, span, exports, defined } => {

@@ -4,31 +4,6 @@ use crate::{diagnostic::Diagnostic, native::Side, span::Span, suggest::closest, 
 
 use super::{ModuleId, ModuleName, World};
 
-/// Guile's procedures that change values, and exist on neither side.
-const MUTATORS: &[&str] = &[
-    "set-car!",
-    "set-cdr!",
-    "list-set!",
-    "list-fill!",
-    "string-set!",
-    "string-fill!",
-    "string-copy!",
-    "string-upcase!",
-    "string-downcase!",
-    "string-reverse!",
-    "substring-fill!",
-    "vector-set!",
-    "vector-fill!",
-    "vector-copy!",
-    "vector-map!",
-    "vector-swap!",
-    "vector-reverse!",
-    "vector-move-left!",
-    "vector-move-right!",
-    "bytevector-u8-set!",
-    "bytevector-fill!",
-];
-
 /// Returns the diagnostic for a name that means nothing in a module; `locals` are the variables in scope.
 pub(crate) fn unbound(
     world: &mut World,
@@ -49,11 +24,6 @@ pub(crate) fn unbound(
             return diagnostic.hint(format!("`{name}` exists only where recipes are evaluated"));
         }
         None => {}
-    }
-    if MUTATORS.contains(&name.as_str()) {
-        return diagnostic.hint(
-            "lists, vectors and strings never change, here or in builds: make a new one from the old one",
-        );
     }
     if let Some(hint) = through_imports(world, name, module) {
         return diagnostic.hint(hint);
@@ -97,6 +67,9 @@ pub(crate) fn unbound(
             ));
         }
         return diagnostic;
+    }
+    if let Some(why) = super::absent::why(name.as_str()) {
+        return diagnostic.hint(format!("`{name}` of Guile is not there: {why}"));
     }
     if let Some(local) = world.similar_locals.get(&(name, module)) {
         return diagnostic.hint(format!("did you mean `{local}`?"));

@@ -5,6 +5,7 @@
 //! name is looked up in vain. So imports may be cyclic, and whether a name is a macro is known before
 //! anything runs. A definition is expanded, compiled and run at its first use.
 
+mod absent;
 mod base;
 mod epoch;
 mod error;

@@ -196,15 +196,12 @@ impl World {
         if let Some(id) = self.known_module(name)? {
             return Ok(id);
         }
-        let similar = {
-            let all: Vec<String> =
-                self.host.module_names().iter().chain(self.by_name.keys()).map(ToString::to_string).collect();
-            crate::suggest::closest(&name.to_string(), all.iter().map(String::as_str))
-                .map(str::to_owned)
-                .into_iter()
-                .collect()
-        };
-        Err(ExpandError::ModuleNotFound { name: name.clone(), span, similar }.into())
+        let all: Vec<String> =
+            self.host.module_names().iter().chain(self.by_name.keys()).map(ToString::to_string).collect();
+        let similar = crate::suggest::closest(&name.to_string(), all.iter().map(String::as_str));
+        let mut hints: Vec<String> = similar.iter().map(|other| format!("did you mean `{other}`?")).collect();
+        hints.extend(self.host.missing_module(name));
+        Err(ExpandError::ModuleNotFound { name: name.clone(), span, hints }.into())
     }
 
     /// Returns the module of a name if there is one, loading it if need be.
