@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
     ("<prelude>/srfi.hpcl", include_str!("../../../stdlib/prelude/srfi.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
+    ("<prelude>/guile.hpcl", include_str!("../../../stdlib/prelude/guile.hpcl")),
     ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),
     (
         "<prelude>/builder/compatibility.hpcl",
