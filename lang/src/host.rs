@@ -4,9 +4,12 @@
 
 use std::{any::Any, sync::Arc};
 
-use crate::native::Native;
+use crate::{native::Native, symbol::Symbol};
 
-pub use crate::module::ModuleName;
+pub use crate::{
+    module::{Defines, ModuleName, ModuleOutline, Outlined, OutlinedForm},
+    source::ReadText,
+};
 
 /// The program around an interpreter.
 pub trait Host: Any {
@@ -15,6 +18,19 @@ pub trait Host: Any {
     /// # Errors
     /// A message when there is one that cannot be read.
     fn module_source(&mut self, name: &ModuleName) -> Result<Option<ModuleSource>, String>;
+
+    /// Returns a module without its text, where the host keeps the outline of that text. It is asked for before the text.
+    fn module_outline(&mut self, name: &ModuleName) -> Option<OutlinedModule> {
+        let _ = name;
+        None
+    }
+
+    /// Whether a module that is not loaded exports a name, if the host knows: so that it need not be loaded to find out
+    /// that it does not.
+    fn may_export(&mut self, module: &ModuleName, name: Symbol) -> Option<bool> {
+        let _ = (module, name);
+        None
+    }
 
     /// Returns the name under which a module is known, when it differs: `(guix x)` may stand for `(hpcl x)`.
     fn canonical_module(&mut self, name: &ModuleName) -> Option<ModuleName> {
@@ -59,6 +75,16 @@ pub struct ModuleSource {
     pub file: Arc<str>,
     /// The whole text.
     pub text: Arc<str>,
+}
+
+/// A module whose text is read when a definition in it is needed.
+pub struct OutlinedModule {
+    /// The file's name, as shown to the user.
+    pub file: Arc<str>,
+    /// The outline of its text.
+    pub outline: ModuleOutline,
+    /// Returns the whole text, or nothing if it is not the text of the outline any more.
+    pub text: ReadText,
 }
 
 /// A host without modules and without procedures: for tests and for the language alone.

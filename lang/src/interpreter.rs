@@ -217,6 +217,24 @@ impl Interpreter {
         unwrap_failure(self.machine.call(procedure, arguments))
     }
 
+    /// Returns the names that a module exports, without evaluating anything.
+    ///
+    /// # Errors
+    /// When there is no such module or it cannot be read.
+    pub fn exports(&mut self, module: &ModuleName) -> Outcome<Vec<Symbol>> {
+        let world = &mut self.machine.world;
+        let id = unwrap_failure(world.find_module(module, None))?;
+        unwrap_failure(world.expand_pending(id))?;
+        let module = world.module(id);
+        let mut names: Vec<Symbol> = module.exports.keys().copied().collect();
+        if module.exports_all {
+            names.extend(module.table.keys().filter(|name| name.alias_index().is_none()));
+        }
+        names.sort_unstable();
+        names.dedup();
+        Ok(names)
+    }
+
     /// Returns what a module defines, in the order of the text, without evaluating anything.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use hpcl_lang::{
 use include_dir::{Dir, include_dir};
 
 pub use exports::Exports;
-pub use index::{Index, IndexEntry, imports};
+pub use index::{Index, IndexEntry, PackageRecord, imports};
 
 static STDLIB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 static CHANNELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/channels");
@@ -160,9 +160,14 @@ impl Channels {
         }
     }
 
+    /// Returns the module that a file below one of the directories holds.
+    pub fn module_of_file(&self, path: &Path) -> Option<ModuleName> {
+        self.directories.iter().find_map(|directory| module_of_path(path.strip_prefix(directory).ok()?))
+    }
+
     /// Returns the file of a module below one of the directories. Guix's own implementation, which a checkout of it
     /// holds beside the recipes, is not taken: ours stands for it.
-    fn in_directories(&self, parts: &[Symbol]) -> Option<PathBuf> {
+    pub fn in_directories(&self, parts: &[Symbol]) -> Option<PathBuf> {
         if self.is_implemented(parts) {
             return None;
         }
@@ -184,10 +189,18 @@ impl Channels {
 }
 
 /// Whether packages are looked for in a module: of a checkout of Guix itself, only below `gnu/packages`.
-fn holds_recipes(name: &ModuleName) -> bool {
+pub fn holds_recipes(name: &ModuleName) -> bool {
     let strs: Vec<&str> = name.parts().iter().map(|part| part.as_str()).collect();
     !matches!(strs.as_slice(), ["guix" | "hpcl", ..] | ["gnu"])
         && (strs.first() != Some(&"gnu") || strs.starts_with(&["gnu", "packages"]))
+}
+
+/// Returns the names of the bundled channels' modules, sorted.
+pub fn bundled_modules() -> Vec<ModuleName> {
+    let mut modules = Vec::new();
+    collect_bundled(&CHANNELS, &mut modules);
+    modules.sort_by(|a: &ModuleFile, b| a.file.cmp(&b.file));
+    modules.into_iter().map(|module| module.name).collect()
 }
 
 /// Returns the embedded text of a builder-side module `(hpcl build …)`.

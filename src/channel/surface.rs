@@ -16,11 +16,11 @@ pub fn gnu_module(rest: &[&str]) -> Option<ModuleSource> {
         ["packages", topic] => format!("gnu packages {topic}"),
         _ => return None,
     };
-    let bundled = Index::scan(&Channels::default()).ok()?;
-    let mut modules: Vec<String> = bundled.entries().iter().map(|entry| entry.module.to_string()).collect();
+    let entries = Index::scan(&Channels::default()).ok()?.entries()?;
+    let mut modules: Vec<String> = entries.iter().map(|entry| entry.module.to_string()).collect();
     modules.dedup();
     let uses: Vec<String> = modules.iter().map(|name| format!("#:use-module {name}")).collect();
-    let names: Vec<&str> = bundled.entries().iter().map(|entry| entry.variable.as_str()).collect();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.variable.as_str()).collect();
     let extra = "specification->package specifications->manifest";
     let text = format!(
         ";;; The packages of the bundled channels under the name that Guix gives them.\n\

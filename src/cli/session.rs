@@ -7,13 +7,17 @@ use crate::{
     channel::Channels,
     graph::NodeId,
     host::{Evaluated, Evaluation, Request},
-    report::{Failure, color},
+    report::{Failure, color, indexing},
 };
 
 /// Starts an evaluation over the bundled channels and those of the options.
 pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
     let channels = Channels::new(recipes.directories())?;
-    Ok(Evaluation::new(channels, PathBuf::from("."), color()))
+    let mut evaluation = Evaluation::new(channels, PathBuf::from("."), color());
+    if let Some(progress) = indexing() {
+        evaluation.tell_progress(progress);
+    }
+    Ok(evaluation)
 }
 
 /// Returns what the options ask for.

@@ -25,19 +25,14 @@ pub struct Arguments {
 /// Prints the records.
 pub fn run(arguments: &Arguments) -> Outcome {
     let mut evaluation = session::evaluation(&arguments.recipes)?;
-    let index = evaluation.index()?;
     let mut records = Vec::new();
     for specification in &arguments.packages {
         let mut fields = evaluation.package_fields(specification)?;
         let value =
             |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
         let (name, version) = (value("name").unwrap_or_default(), value("version"));
-        let place = index
-            .entries()
-            .iter()
-            .filter(|entry| entry.name.as_deref() == Some(&name))
-            .find(|entry| entry.version.is_none() || entry.version == version);
-        if let Some(entry) = place {
+        let mut named = evaluation.definitions_named(&name)?.into_iter();
+        if let Some(entry) = named.find(|entry| entry.version.is_none() || entry.version == version) {
             let (file, line, column) = &entry.location;
             fields.insert(2, ("location".to_owned(), format!("{file}:{line}:{column}")));
         }

@@ -329,7 +329,7 @@ pub fn outline(text: &str) -> Vec<Outline> {
 
 fn place(interpreter: &Interpreter, span: Span) -> Option<Place> {
     let source = interpreter.sources().get(span.file)?;
-    Some(Place { file: source.name.clone(), text: source.text.clone(), range: range(span) })
+    Some(Place { file: source.name.clone(), text: source.text().clone(), range: range(span) })
 }
 
 /// Returns what is said of a name in a module that is there.
@@ -384,10 +384,10 @@ fn definition_place(
             .take_while(|file| sources.get(*file).is_some_and(|source| source.name.starts_with("<prelude>"))),
     );
     let defined = files.into_iter().find_map(|file| {
-        let source = sources.get(file).filter(|source| source.text.contains(name))?;
-        let data = syntax::data(&source.text);
+        let source = sources.get(file).filter(|source| source.text().contains(name))?;
+        let data = syntax::data(source.text());
         let (_, span) = syntax::definition_of(&data, name)?;
-        Some(Place { file: source.name.clone(), text: source.text.clone(), range: range(span) })
+        Some(Place { file: source.name.clone(), text: source.text().clone(), range: range(span) })
     });
     defined.or(found)
 }

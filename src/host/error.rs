@@ -14,6 +14,12 @@ pub enum HostError {
     /// A channel could not be read.
     #[error(transparent)]
     Channel(#[from] ChannelError),
+    /// The files of channels cannot be looked through.
+    #[error("cannot look through the files of the channels")]
+    Index {
+        /// Why.
+        source: std::io::Error,
+    },
     /// A name cannot be that of a store item.
     #[error("`{name}` cannot be the name of a store item")]
     Name {
@@ -73,7 +79,7 @@ pub enum HostError {
 impl HostError {
     fn code(&self) -> &'static str {
         match self {
-            HostError::Channel(_) => "E0701",
+            HostError::Channel(_) | HostError::Index { .. } => "E0701",
             HostError::Name { .. } | HostError::Output { .. } => "E0702",
             HostError::Hash { .. } => "E0703",
             HostError::LocalFile { .. } | HostError::LocalTree { .. } => "E0704",

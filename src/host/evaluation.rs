@@ -21,9 +21,9 @@ use hpcl_lang::{
     value::Value,
 };
 
-use super::{EvaluationHost, HostError, SourceContent};
+use super::{EvaluationHost, HostError, Progress, SourceContent};
 use crate::{
-    channel::Channels,
+    channel::{Channels, IndexEntry},
     graph::{GraphError, HashedGraph, NodeId},
     lower::DerivationValue,
     profile::SearchPath,
@@ -235,12 +235,17 @@ impl Evaluation {
         Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources) })
     }
 
-    /// Returns the index of the channels.
+    /// Returns the definitions that are known to be packages of a name.
     ///
     /// # Errors
     /// [`EvaluationError::Host`].
-    pub fn index(&mut self) -> Result<crate::channel::Index, EvaluationError> {
-        Ok(self.interpreter.host_mut::<EvaluationHost>().index()?.clone())
+    pub fn definitions_named(&mut self, name: &str) -> Result<Vec<IndexEntry>, EvaluationError> {
+        Ok(self.interpreter.host_mut::<EvaluationHost>().ask_index(|index| index.candidates(name))?)
+    }
+
+    /// Sets what is told while an index is made, which may take seconds.
+    pub fn tell_progress(&mut self, progress: Progress) {
+        self.interpreter.host_mut::<EvaluationHost>().progress = Some(progress);
     }
 
     fn call(&mut self, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
@@ -296,7 +301,7 @@ fn blame_the_user(mut diagnostic: Diagnostic, sources: &SourceMap) -> Diagnostic
     diagnostic
 }
 
-fn library(name: &str) -> ModuleName {
+pub(super) fn library(name: &str) -> ModuleName {
     ModuleName::new(vec![Symbol::new("hpcl"), Symbol::new(name)]).expect("a module name has parts")
 }
 

@@ -5,30 +5,35 @@
 
 mod error;
 mod evaluation;
+mod indexing;
 mod interactive;
 mod json;
 mod natives;
 
 use std::{
     any::Any,
-    cell::OnceCell,
+    cell::{OnceCell, RefCell},
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
+    rc::Rc,
 };
 
 use hpcl_lang::{
-    host::{Host, ModuleName, ModuleSource},
+    host::{Host, ModuleName, ModuleSource, OutlinedModule},
     native::{Context, Native, Raise},
     symbol::Symbol,
 };
 
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
+pub use indexing::{Keeper, Level, Progress};
 pub use interactive::USER_MODULE;
 pub use json::json;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use crate::{
-    channel::{self, Channels, Exports, Index},
+    channel::{self, Channels, Exports, Index, index::stored::Stored},
     graph::GraphBuilder,
     hash::Digest,
     store_path::{self, StoreDir, StorePath},
@@ -46,7 +51,13 @@ pub enum SourceContent {
 /// The state behind the evaluation side's natives.
 pub struct EvaluationHost {
     channels: Channels,
-    index: OnceCell<Index>,
+    /// Whether it evaluates packages to make an index of them.
+    indexing: bool,
+    index: RefCell<Option<Rc<Index>>>,
+    kept: OnceCell<Option<Rc<Stored>>>,
+    exported: FxHashMap<ModuleName, Option<FxHashSet<Symbol>>>,
+    /// Is told while an index is made.
+    pub progress: Option<Progress>,
     exports: OnceCell<Exports>,
     /// The graph so far.
     pub graph: GraphBuilder,
@@ -68,7 +79,11 @@ impl EvaluationHost {
     pub fn new(channels: Channels, base_directory: PathBuf) -> Self {
         EvaluationHost {
             channels,
-            index: OnceCell::new(),
+            indexing: false,
+            index: RefCell::new(None),
+            kept: OnceCell::new(),
+            exported: FxHashMap::default(),
+            progress: None,
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),
             sources: BTreeMap::new(),
@@ -82,22 +97,73 @@ impl EvaluationHost {
         &self.channels
     }
 
-    /// Returns the index of packages, read at the first call.
+    /// Returns a host for evaluating packages to make an index of them, which uses none itself.
+    fn for_indexing(channels: Channels, base_directory: PathBuf) -> Self {
+        EvaluationHost { indexing: true, ..EvaluationHost::new(channels, base_directory) }
+    }
+
+    /// Returns the index of packages, read or made at the first call.
     ///
     /// # Errors
-    /// [`HostError::Channel`] when a recipe cannot be read.
-    pub fn index(&self) -> Result<&Index, HostError> {
-        if self.index.get().is_none() {
-            let scanned = Index::scan(&self.channels)?;
-            let _ = self.index.set(scanned);
+    /// [`HostError::Channel`] or [`HostError::Index`] when a recipe cannot be read.
+    pub fn index(&self) -> Result<Rc<Index>, HostError> {
+        if let Some(index) = &*self.index.borrow() {
+            return Ok(index.clone());
         }
-        Ok(self.index.get_or_init(Index::default))
+        // The bundled channels are looked through faster than a file is read.
+        let index = if self.indexing || self.channels.directories().is_empty() {
+            Index::scan(&self.channels)?
+        } else {
+            let keeper = Keeper::new(&self.channels);
+            Index::kept(Rc::new(keeper.ensure(Level::Names, self.progress.as_ref())?))
+        };
+        let index = Rc::new(index);
+        *self.index.borrow_mut() = Some(index.clone());
+        Ok(index)
+    }
+
+    /// Asks the index something; one that turns out to be damaged is made anew.
+    ///
+    /// # Errors
+    /// As [`EvaluationHost::index`].
+    pub fn ask_index<T>(&self, ask: impl Fn(&Index) -> Option<T>) -> Result<T, HostError> {
+        if let Some(answer) = ask(&*self.index()?) {
+            return Ok(answer);
+        }
+        Keeper::new(&self.channels).discard();
+        *self.index.borrow_mut() = None;
+        let damaged = || HostError::Index { source: std::io::ErrorKind::InvalidData.into() };
+        ask(&*self.index()?).ok_or_else(damaged)
+    }
+
+    /// Returns the index that was kept, be it of former files.
+    fn kept(&self) -> Option<&Rc<Stored>> {
+        if self.indexing || self.channels.directories().is_empty() {
+            return None;
+        }
+        self.kept.get_or_init(|| Keeper::new(&self.channels).open().map(Rc::new)).as_ref()
     }
 }
 
 impl Host for EvaluationHost {
     fn module_source(&mut self, name: &ModuleName) -> Result<Option<ModuleSource>, String> {
         self.channels.module_source(name).map_err(|error| crate::executor::chain(&error))
+    }
+
+    fn module_outline(&mut self, name: &ModuleName) -> Option<OutlinedModule> {
+        let kept = self.kept()?;
+        kept.outline(&self.channels.in_directories(name.parts())?)
+    }
+
+    fn may_export(&mut self, module: &ModuleName, name: Symbol) -> Option<bool> {
+        if let Some(known) = self.exported.get(module) {
+            return known.as_ref().map(|names| names.contains(&name));
+        }
+        let kept = self.kept().filter(|kept| kept.is_fresh()).cloned();
+        let names = kept.and_then(|kept| kept.exports(&self.channels.in_directories(module.parts())?));
+        let found = names.as_ref().map(|names| names.contains(&name));
+        self.exported.insert(module.clone(), names);
+        found
     }
 
     fn canonical_module(&mut self, name: &ModuleName) -> Option<ModuleName> {

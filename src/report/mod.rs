@@ -4,11 +4,13 @@
 
 pub mod exit_code;
 mod failure;
+mod indexing;
 mod progress;
 pub mod quantity;
 mod summary;
 
 pub use crate::executor::chain;
 pub use failure::{Failure, color};
+pub use indexing::indexing;
 pub use progress::Progress;
 pub use summary::{code_of, print_plan, summary_text};

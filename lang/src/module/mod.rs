@@ -11,6 +11,7 @@ mod epoch;
 mod error;
 mod interface;
 mod name;
+mod outline;
 mod prelude;
 mod scan;
 mod world;
@@ -22,7 +23,6 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-pub use self::name::ModuleName;
 pub(crate) use self::{
     base::{Base, SPECIALS, Special},
     epoch::{ALWAYS, Epochs},
@@ -30,6 +30,10 @@ pub(crate) use self::{
     interface::Import,
     prelude::{PRELUDE_MODULE, files as prelude_files, read as read_prelude},
     world::{Denotation, Noted, World},
+};
+pub use self::{
+    name::ModuleName,
+    outline::{Defines, ModuleOutline, Outlined, OutlinedForm},
 };
 use crate::{
     datum::Datum,

@@ -5,47 +5,18 @@ use std::rc::Rc;
 use crate::{
     datum::{Datum, DatumKind},
     expand::{Env, ExpandError, Failure, Local, Macro, list_form, record},
-    reader::outline::{self, Form, Head},
+    reader::outline,
     span::{FileId, Span},
     symbol::Symbol,
 };
 
 use super::{
-    Binding, Definition, Global, Import, ModuleId, PendingForm, Special, State, TopForm, World,
-    world::Denotation,
+    Binding, Defines, Definition, Global, Import, ModuleId, ModuleOutline, Outlined, OutlinedForm,
+    PendingForm, Special, State, TopForm, World, world::Denotation,
 };
 
 /// The most expansions of a top-level form, one of the result of the other.
 const MOST_EXPANSIONS: u32 = 10_000;
-
-/// What a definition that is not read yet defines.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Macro,
-    Private,
-    Public,
-}
-
-fn kind(head: &Head<'_>) -> Option<Kind> {
-    match head.form {
-        "define" | "define*" => Some(Kind::Private),
-        "define-public" | "define*-public" => Some(Kind::Public),
-        "define-syntax" if !head.procedure => Some(Kind::Macro),
-        "define-syntax-rule" if head.procedure => Some(Kind::Macro),
-        _ => None,
-    }
-}
-
-/// Returns the outline of a module's text, unless the module gives the forms of the language another meaning.
-pub(super) fn plain_outline(text: &str) -> Option<Vec<Form>> {
-    let forms = outline::outline(text)?;
-    let redefines = |form: &Form| {
-        let slice = text.get(form.start as usize..form.end as usize).unwrap_or("");
-        outline::head(slice)
-            .is_some_and(|head| kind(&head).is_some() && Special::named(Symbol::new(head.name)).is_some())
-    };
-    (!forms.iter().any(redefines)).then_some(forms)
-}
 
 impl World {
     /// Takes in the forms of a module.
@@ -59,37 +30,42 @@ impl World {
         Ok(())
     }
 
-    /// Takes in the forms of a module's text: definitions are noted and read when they are needed.
+    /// Takes in the outline of a module's text: definitions are noted and read when they are needed.
     pub fn scan_outline(
         &mut self,
         id: ModuleId,
         file: FileId,
-        text: &str,
-        forms: &[Form],
+        outline: ModuleOutline,
     ) -> Result<(), Failure> {
         self.of_files.insert(file, id);
-        for form in forms {
-            let slice = text.get(form.start as usize..form.end as usize).unwrap_or("");
-            let head = outline::head(slice);
-            let Some((head, kind)) = head.and_then(|head| Some((head, kind(&head)?))) else {
-                let datum = outline::read_form(file, text, *form).map_err(Failure)?;
-                self.scan_form(id, datum)?;
-                continue;
+        for OutlinedForm { form, what } in outline.forms {
+            let (defines, name, name_start) = match what {
+                Outlined::Definition(defines, name, name_start) => (defines, name, name_start),
+                Outlined::Other(Some(text)) => {
+                    let datum = outline::read_slice(file, &text, form);
+                    let datum = datum.map_or_else(|_| self.read_form(file, form), Ok)?;
+                    self.scan_form(id, datum)?;
+                    continue;
+                }
+                Outlined::Other(None) => {
+                    let datum = self.read_form(file, form)?;
+                    self.scan_form(id, datum)?;
+                    continue;
+                }
             };
-            let name = Symbol::new(head.name);
-            let start = form.start as usize + head.name_start as usize;
-            let span = Span::new(file, start, start + head.name.len());
-            match kind {
-                Kind::Macro => {
+            let start = form.start as usize + name_start as usize;
+            let span = Span::new(file, start, start + name.as_str().len());
+            match defines {
+                Defines::Macro => {
                     let module = self.module_mut(id);
-                    module.table.insert(name, Binding::UnreadSyntax(file, *form));
+                    module.table.insert(name, Binding::UnreadSyntax(file, form));
                     module.cache.clear();
                 }
-                Kind::Private | Kind::Public => {
-                    if kind == Kind::Public {
+                Defines::Private | Defines::Public => {
+                    if defines == Defines::Public {
                         self.module_mut(id).exports.insert(name, (name, span));
                     }
-                    let definition = Definition::Unread(file, *form);
+                    let definition = Definition::Unread(file, form);
                     self.define(id, name, span, State::Defined(Rc::new(definition)));
                 }
             }

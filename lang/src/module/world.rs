@@ -11,7 +11,7 @@ use crate::{
     datum::Datum,
     diagnostic::Diagnostic,
     expand::{Aliases, Env, ExpandError, Failure, Local, Macro},
-    host::Host,
+    host::{Host, OutlinedModule},
     native::Side,
     reader,
     source::SourceMap,
@@ -20,7 +20,8 @@ use crate::{
 };
 
 use super::{
-    Base, Binding, Definition, Global, Module, ModuleId, ModuleName, PRELUDE_MODULE, Special, State, prelude,
+    Base, Binding, Definition, Global, Module, ModuleId, ModuleName, ModuleOutline, PRELUDE_MODULE, Special,
+    State, prelude,
 };
 
 /// Roots of module names that stand for the base environment unless the host has the module.
@@ -215,6 +216,10 @@ impl World {
             let found = self.known_module(&canonical)?;
             return Ok(found.inspect(|id| self.register(name.clone(), *id)));
         }
+        if let Some(OutlinedModule { file, outline, text }) = self.host.module_outline(name) {
+            let file = self.sources.add_unread(file, text);
+            return self.load_outline(name, file, outline).map(Some);
+        }
         let source = self.host.module_source(name).map_err(|message| {
             Diagnostic::new("E0313", format!("module `{name}` cannot be read: {message}"))
         })?;
@@ -241,31 +246,47 @@ impl World {
         text: std::sync::Arc<str>,
     ) -> Result<ModuleId, Failure> {
         let file = self.sources.add(file, text.clone());
-        let outline = super::scan::plain_outline(&text);
-        let data = if outline.is_some() {
-            Vec::new()
-        } else {
-            let (data, errors) = reader::read(file, &text);
-            if !errors.is_empty() {
-                return Err(Failure(errors));
-            }
-            data
-        };
+        if let Some(outline) = ModuleOutline::of(&text) {
+            return self.load_outline(name, file, outline);
+        }
+        let (data, errors) = reader::read(file, &text);
+        if !errors.is_empty() {
+            return Err(Failure(errors));
+        }
+        self.load_with(name, |world, id| world.scan(id, data))
+    }
+
+    fn load_outline(
+        &mut self,
+        name: &ModuleName,
+        file: FileId,
+        outline: ModuleOutline,
+    ) -> Result<ModuleId, Failure> {
+        self.load_with(name, |world, id| world.scan_outline(id, file, outline))
+    }
+
+    fn load_with(
+        &mut self,
+        name: &ModuleName,
+        scan: impl FnOnce(&mut Self, ModuleId) -> Result<(), Failure>,
+    ) -> Result<ModuleId, Failure> {
         let id = self.add_module(name.clone());
         self.register(name.clone(), id);
         let redefining = std::mem::replace(&mut self.redefining, false);
-        let scanned = match outline {
-            Some(forms) => self.scan_outline(id, file, &text, &forms),
-            None => self.scan(id, data),
-        };
+        let scanned = scan(self, id);
         self.redefining = redefining;
-        scanned?;
-        Ok(id)
+        scanned.map(|()| id)
     }
 
     /// Reads a form of a text that was added.
     pub fn read_form(&self, file: FileId, form: reader::outline::Form) -> Result<Datum, Failure> {
-        let text = self.sources.get(file).map(|source| source.text.clone()).unwrap_or_default();
+        let source = self.sources.get(file);
+        let text = source.map(|source| source.text().clone()).unwrap_or_default();
+        if text.get(form.start as usize..form.end as usize).is_none() {
+            let name = source.map(|source| source.name.clone()).unwrap_or_default();
+            let message = format!("`{name}` cannot be read, or was changed while it was being evaluated");
+            return Err(Diagnostic::new("E0313", message).into());
+        }
         reader::outline::read_form(file, &text, form).map_err(Failure)
     }
 
@@ -389,6 +410,9 @@ impl World {
                 Some(target) => *target,
                 None => {
                     let (module, span) = (import.name.clone(), import.span);
+                    if self.host.may_export(&module, outside) == Some(false) {
+                        continue;
+                    }
                     let target = self.find_module(&module, Some(span));
                     if let Some(import) = self.module(id).imports.get(index) {
                         let _ = import.target.set(target.as_ref().ok().copied());
@@ -489,7 +513,7 @@ impl World {
 
     /// Returns the name of the user's macro whose use stands at a place.
     pub fn macro_used_at(&self, span: Span) -> Option<Symbol> {
-        let text = &self.sources.get(span.file)?.text;
+        let text = self.sources.get(span.file)?.text();
         let form = text.get(span.start as usize..span.end as usize)?.strip_prefix('(')?;
         let end = form.find(|c: char| c.is_whitespace() || "()[]\";'".contains(c))?;
         let name = Symbol::new(form.get(..end)?);

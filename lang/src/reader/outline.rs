@@ -164,17 +164,22 @@ fn word(text: &str) -> Option<&str> {
 /// What is wrong with the text.
 pub fn read_form(file: FileId, text: &str, form: Form) -> Result<Datum, Vec<Diagnostic>> {
     let slice = text.get(form.start as usize..form.end as usize).unwrap_or("");
+    // The whole text gives the same errors with their places.
+    read_slice(file, slice, form).map_err(|()| read(file, text).1)
+}
+
+/// Reads a form that is given by its own text.
+///
+/// # Errors
+/// When the text is not exactly one form.
+pub(crate) fn read_slice(file: FileId, slice: &str, form: Form) -> Result<Datum, ()> {
     let (mut data, errors) = read(file, slice);
     match data.pop() {
         Some(mut datum) if errors.is_empty() && data.is_empty() => {
             shift(&mut datum, form.start);
             Ok(datum)
         }
-        // The whole text gives the same errors with their places.
-        _ => {
-            let (_, errors) = read(file, text);
-            Err(errors)
-        }
+        _ => Err(()),
     }
 }
 

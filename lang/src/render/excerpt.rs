@@ -50,7 +50,7 @@ impl Excerpts {
             }
             if let Some(source) = sources.get(span.file) {
                 let starts = spans.clone().filter(|other| other.file == span.file).map(|s| s.start as usize);
-                files.push(excerpt(span.file, &source.name, &source.text, starts.collect()));
+                files.push(excerpt(span.file, &source.name, source.text(), starts.collect()));
             }
         }
         Excerpts { files }

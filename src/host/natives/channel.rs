@@ -7,7 +7,10 @@ use hpcl_lang::{
     value::Value,
 };
 
-use crate::{channel::IndexEntry, host::host};
+use crate::{
+    channel::{Index, IndexEntry},
+    host::host,
+};
 
 /// The table of this topic.
 pub const TABLE: &[Native] = &[
@@ -81,19 +84,18 @@ pub const TABLE: &[Native] = &[
 
 fn find_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let name = expect_string("%find-packages", arguments, 0)?;
-    let index = host(context)?.index()?;
-    Ok(Value::list(index.candidates(name).map(definition).collect::<Vec<_>>()))
+    let found = host(context)?.ask_index(|index| index.candidates(name))?;
+    Ok(Value::list(found.iter().map(definition).collect::<Vec<_>>()))
 }
 
 fn unnamed_packages(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
     let index = host(context)?.index()?;
-    let unnamed = index.entries().iter().filter(|entry| entry.name.is_none());
-    Ok(Value::list(unnamed.map(definition).collect::<Vec<_>>()))
+    Ok(Value::list(index.unnamed().iter().map(definition).collect::<Vec<_>>()))
 }
 
 fn all_packages(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
-    let index = host(context)?.index()?;
-    Ok(Value::list(index.entries().iter().map(definition).collect::<Vec<_>>()))
+    let entries = host(context)?.ask_index(Index::entries)?;
+    Ok(Value::list(entries.iter().map(definition).collect::<Vec<_>>()))
 }
 
 /// Returns (module . variable).
@@ -122,7 +124,7 @@ fn search_path(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, 
 
 fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let name = expect_string("%similar-packages", arguments, 0)?;
-    let near = host(context)?.index()?.similar(name);
+    let near = host(context)?.ask_index(|index| index.similar(name))?;
     Ok(Value::list(near.into_iter().map(Value::string).collect::<Vec<_>>()))
 }
 

@@ -1,77 +1,42 @@
-//! Finds packages by name without evaluating recipes.
+//! What the texts of recipes tell of packages.
 //!
 //! Each module is read once and its `define-public` forms are looked at: where the value is a `package` form with a
 //! literal name, that name and the version are known at once; any other public definition is a candidate for every
-//! name, since only its value can tell. Invariant: the index never misses a package, it may only name too many.
+//! name, since only its value can tell. Invariant: no package that a module itself defines is missed.
 
 use hpcl_lang::{
     datum::{Datum, DatumKind},
     host::ModuleName,
     reader,
     source::SourceMap,
+    span::FileId,
     symbol::Symbol,
 };
 use rayon::prelude::*;
 
-use super::{ChannelError, Channels, ModuleFile};
+use super::{ChannelError, Channels, IndexEntry};
+use crate::channel::ModuleFile;
 
-/// A public definition that is, or may be, a package.
-#[derive(Clone, Debug)]
-pub struct IndexEntry {
-    /// The module.
-    pub module: ModuleName,
-    /// The variable.
-    pub variable: Symbol,
-    /// The package's name where it is written as a literal.
-    pub name: Option<String>,
-    /// The package's version where it is written as a literal.
-    pub version: Option<String>,
-    /// The file, line and column of the definition, from 1.
-    pub location: (String, usize, usize),
+/// Reads the recipe modules of the channels.
+pub fn channels(channels: &Channels) -> Result<Vec<IndexEntry>, ChannelError> {
+    let modules = channels.recipe_modules()?;
+    let entries: Vec<Vec<IndexEntry>> = modules.par_iter().enumerate().map(scan_module).collect();
+    Ok(entries.concat())
 }
 
-/// All packages of the channels, in the order of modules and definitions.
-#[derive(Clone, Debug, Default)]
-pub struct Index {
-    entries: Vec<IndexEntry>,
-}
-
-impl Index {
-    /// Reads the recipe modules of the channels.
-    ///
-    /// # Errors
-    /// [`ChannelError`] when a file cannot be read. Syntax errors are left to evaluation, which shows them.
-    pub fn scan(channels: &Channels) -> Result<Index, ChannelError> {
-        let modules = channels.recipe_modules()?;
-        let entries: Vec<Vec<IndexEntry>> = modules.par_iter().map(scan_module).collect();
-        Ok(Index { entries: entries.concat() })
-    }
-
-    /// Returns the definitions that are known to be packages of that name.
-    pub fn candidates<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a IndexEntry> {
-        self.entries.iter().filter(move |entry| entry.name.as_deref() == Some(name))
-    }
-
-    /// Returns all entries.
-    pub fn entries(&self) -> &[IndexEntry] {
-        &self.entries
-    }
-
-    /// Returns known names that are close to what was typed, the closest first, at most three.
-    pub fn similar(&self, name: &str) -> Vec<String> {
-        let mut names: Vec<&str> = self.entries.iter().filter_map(|entry| entry.name.as_deref()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let mut found: Vec<String> = Vec::new();
-        while found.len() < 3 {
-            let left = names.iter().copied().filter(|known| !found.iter().any(|other| other == known));
-            match hpcl_lang::suggest::closest(name, left) {
-                Some(near) => found.push(near.to_owned()),
-                None => break,
-            }
+/// Returns the package's name that the definition at the beginning of a text writes as a literal.
+pub fn literal_name(text: &str) -> Option<String> {
+    let mut depth = 0usize;
+    let end = reader::tokens(text).find_map(|token| {
+        match token.kind {
+            reader::TokenKind::Open => depth += 1,
+            reader::TokenKind::Close => depth = depth.saturating_sub(1),
+            _ => {}
         }
-        found
-    }
+        (depth == 0).then_some(token.end)
+    });
+    let (forms, _) = reader::read(FileId(0), text.get(..end?)?);
+    literal_field(package_form(list(forms.first()?)?.last()?)?, "name")
 }
 
 /// Returns the modules that a text imports with `define-module` or `use-modules`.
@@ -102,7 +67,7 @@ fn interface_module(interface: &Datum) -> Option<ModuleName> {
     ModuleName::from_datum(if list(first).is_some() { first } else { interface })
 }
 
-fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
+fn scan_module((order, module): (usize, &ModuleFile)) -> Vec<IndexEntry> {
     let mut sources = SourceMap::default();
     let file = sources.add(module.file.clone(), module.text.clone());
     let (forms, _) = reader::read(file, &module.text);
@@ -133,6 +98,7 @@ fn scan_module(module: &ModuleFile) -> Vec<IndexEntry> {
                     name: package.and_then(|form| literal_field(form, "name")),
                     version: package.and_then(|form| literal_field(form, "version")),
                     location: (module.file.to_string(), line, column),
+                    order: u32::try_from(order).unwrap_or(u32::MAX),
                 }
             })
         })

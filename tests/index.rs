@@ -1,0 +1,157 @@
+//! The index of packages in the cache: all is found by it, and nothing is wrong because of it.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
+
+use common::TestEnvironment;
+
+const RECIPES: &str = "(define-module (chain)
+  #:use-module (guix packages)
+  #:use-module (names)
+  #:use-module (guix build-system trivial))
+
+(define (link name)
+  (package
+    (name name)
+    (version \"1\")
+    (source #f)
+    (build-system trivial-build-system)
+    (synopsis \"A\")
+    (description \"A\")
+    (home-page #f)
+    (license #f)))
+
+(define-public computed (link (string-append prefix \"-tool\")))
+(define-public broken (package (name \"broken\") (version (car '()))))
+(define-package-alias (later computed))
+";
+
+const NAMES: &str = "(define-module (names)
+  #:use-module (guix packages)
+  #:export (prefix define-package-alias))
+(define prefix \"PREFIX\")
+(define-syntax-rule (define-package-alias (new old))
+  (define-public new (package (inherit old) (name \"alias\"))))
+";
+
+/// Writes the two modules; their time is long ago, as that of most files.
+fn recipes(environment: &TestEnvironment, prefix: &str) {
+    environment.write("recipes/chain.hpcl", RECIPES);
+    environment.write("recipes/names.hpcl", &NAMES.replace("PREFIX", prefix));
+    for file in ["recipes/chain.hpcl", "recipes/names.hpcl"] {
+        let file = std::fs::File::options().write(true).open(environment.home().join(file)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    }
+}
+
+fn variables(environment: &TestEnvironment, name: &str) -> String {
+    let expression = format!("(map cdr (%find-packages \"{name}\"))");
+    environment.run(&["eval", "-L", "recipes", "-e", &expression]).success().trim_end().to_owned()
+}
+
+fn kept(environment: &TestEnvironment) -> PathBuf {
+    let folder = environment.home().join(".cache/hpcl/index");
+    let mut files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    files.find(|path| path.extension().is_none()).unwrap()
+}
+
+fn inode(path: &Path) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap())
+}
+
+#[test]
+fn computed_names_and_definitions_by_macros_are_found() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    assert_eq!(variables(&environment, "one-tool"), "(computed)");
+    assert_eq!(variables(&environment, "alias"), "(later)");
+    assert_eq!(variables(&environment, "zlib"), "(zlib)");
+    assert_eq!(variables(&environment, "nothing"), "()");
+    // A recipe that is wrong is found by the name that it is written with, and says what is wrong.
+    let broken = environment.run(&["eval", "-L", "recipes", "broken"]).failure(3);
+    assert!(broken.contains("chain.hpcl") && !broken.contains("unknown package"), "{broken}");
+    let near = environment.run(&["eval", "-L", "recipes", "one-tol"]).failure(3);
+    assert!(near.contains("one-tool"), "{near}");
+}
+
+#[test]
+fn it_is_made_once_and_anew_when_any_file_changes() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    // The folder was made just now: its time must have passed before it is trusted.
+    std::thread::sleep(Duration::from_millis(1600));
+    assert_eq!(variables(&environment, "one-tool"), "(computed)");
+    let first = inode(&kept(&environment));
+    assert_eq!(variables(&environment, "one-tool"), "(computed)");
+    assert_eq!(inode(&kept(&environment)), first, "nothing changed, and it was written again");
+    // The name of a package in one file depends on another file; size and time of that stay the same.
+    recipes(&environment, "two");
+    assert_eq!(variables(&environment, "one-tool"), "()");
+    assert_eq!(variables(&environment, "two-tool"), "(computed)");
+    std::fs::remove_file(environment.home().join("recipes/chain.hpcl")).unwrap();
+    assert_eq!(variables(&environment, "two-tool"), "()");
+}
+
+#[test]
+fn what_is_damaged_is_made_anew() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    variables(&environment, "one-tool");
+    let path = kept(&environment);
+    let whole = std::fs::read(&path).unwrap();
+    for length in [0, 10, 40, whole.len() / 2, whole.len() - 1] {
+        std::fs::write(&path, &whole[..length]).unwrap();
+        assert_eq!(variables(&environment, "one-tool"), "(computed)", "cut to {length}");
+    }
+    for at in (0..whole.len()).step_by(whole.len() / 40) {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 0x55;
+        std::fs::write(&path, damaged).unwrap();
+        assert_eq!(variables(&environment, "one-tool"), "(computed)", "byte {at}");
+        assert_eq!(variables(&environment, "alias"), "(later)", "byte {at}");
+    }
+}
+
+#[test]
+fn many_processes_make_and_read_it_at_once() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    let arguments = ["eval", "-L", "recipes", "-e", "(map cdr (%find-packages \"one-tool\"))"];
+    let mut running: Vec<_> = (0..6)
+        .map(|_| environment.command(&arguments).stdout(std::process::Stdio::piped()).spawn().unwrap())
+        .collect();
+    for child in running.drain(..) {
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), "(computed)");
+    }
+}
+
+#[test]
+fn without_a_cache_it_serves_one_process() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    let arguments = ["eval", "-L", "recipes", "-e", "(map cdr (%find-packages \"one-tool\"))"];
+    let mut command = environment.command(&arguments);
+    command.env("XDG_CACHE_HOME", "/dev/null/none");
+    assert_eq!(environment.finish(command).success().trim_end(), "(computed)");
+}
+
+#[test]
+fn a_file_changed_after_it_was_indexed_is_read_as_it_is() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    variables(&environment, "one-tool");
+    std::thread::sleep(Duration::from_millis(1600));
+    variables(&environment, "one-tool");
+    // No look-up by name: the outline of the file that did not change is used, the other one is read.
+    environment.write("recipes/names.hpcl", &NAMES.replace("PREFIX", "a-much-longer-one"));
+    let name = "((@ (guix packages) package-name) (@ (chain) computed))";
+    let printed = environment.run(&["eval", "-L", "recipes", "-e", name]).success();
+    assert_eq!(printed.trim_end(), "\"a-much-longer-one-tool\"");
+}
