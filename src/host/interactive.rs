@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use hpcl_lang::{host::ModuleName, value::Value};
 
-use super::{Evaluation, EvaluationError};
+use super::{Evaluation, EvaluationError, EvaluationHost};
 
 /// The module of a prompt; a name that is none stands for the user's own.
 fn named(module: &str) -> ModuleName {
@@ -21,6 +21,7 @@ impl Evaluation {
     /// # Errors
     /// [`EvaluationError::Language`].
     pub fn interactive(&mut self, module: &str, text: &str) -> Result<Value, EvaluationError> {
+        self.interpreter.host_mut::<EvaluationHost>().interactive = true;
         let module = &named(module);
         let value = self.interpreter.eval(module, "<input>", text);
         self.checked(value)

@@ -16,6 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     rc::Rc,
+    sync::Arc,
 };
 
 use hpcl_lang::{
@@ -56,6 +57,8 @@ pub struct EvaluationHost {
     index: RefCell<Option<Rc<Index>>>,
     kept: OnceCell<Option<Rc<Stored>>>,
     exported: FxHashMap<ModuleName, Option<FxHashSet<Symbol>>>,
+    /// Whether files may change while it is used: texts are read when modules are loaded.
+    pub interactive: bool,
     /// Is told while an index is made.
     pub progress: Option<Progress>,
     exports: OnceCell<Exports>,
@@ -83,6 +86,7 @@ impl EvaluationHost {
             index: RefCell::new(None),
             kept: OnceCell::new(),
             exported: FxHashMap::default(),
+            interactive: false,
             progress: None,
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),
@@ -152,14 +156,19 @@ impl Host for EvaluationHost {
 
     fn module_outline(&mut self, name: &ModuleName) -> Option<OutlinedModule> {
         let kept = self.kept()?;
-        kept.outline(&self.channels.in_directories(name.parts())?)
+        let mut found = kept.outline(&self.channels.in_directories(name.parts())?)?;
+        if self.interactive {
+            let text = (found.text)()?;
+            found.text = Arc::new(move || Some(text.clone()));
+        }
+        Some(found)
     }
 
     fn may_export(&mut self, module: &ModuleName, name: Symbol) -> Option<bool> {
         if let Some(known) = self.exported.get(module) {
             return known.as_ref().map(|names| names.contains(&name));
         }
-        let kept = self.kept().filter(|kept| kept.is_fresh()).cloned();
+        let kept = self.kept().filter(|kept| kept.is_fresh() && !self.interactive).cloned();
         let names = kept.and_then(|kept| kept.exports(&self.channels.in_directories(module.parts())?));
         let found = names.as_ref().map(|names| names.contains(&name));
         self.exported.insert(module.clone(), names);

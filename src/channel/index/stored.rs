@@ -235,6 +235,10 @@ impl Stored {
             return None;
         }
         let stamp = self.contents.tree.files.get(index)?.stamp?;
+        // Between opening the index and now, it may have been changed.
+        if Stamp::at(path) != Some(stamp) {
+            return None;
+        }
         let outline = ModuleOutline { forms: part.outline?.into_iter().map(FormPart::form).collect() };
         let file: Arc<str> = path.display().to_string().into();
         let path = path.to_owned();
