@@ -23,6 +23,10 @@ pub struct Proto {
     pub arity: Arity,
     /// Whether a call with exactly the required arguments needs no arranging.
     pub plain: bool,
+    /// How many arguments such a call has; `u32::MAX` if every call needs arranging.
+    pub takes: u32,
+    /// The most values that its frame holds, the arguments among them.
+    pub height: u32,
     /// The instructions.
     pub code: Box<[Op]>,
     /// Where the instructions that may fail were written, by their place, in order.
@@ -117,6 +121,8 @@ pub enum Op {
     Unspecified,
     /// Pushes the variable at a place of the frame.
     Local(u32),
+    /// The same where nothing reads the variable afterwards: its place is left empty.
+    Take(u32),
     /// Pushes the content of the cell at a place of the frame.
     LocalCell(u32),
     /// Pops into the cell at a place of the frame.
@@ -165,6 +171,8 @@ pub enum Op {
     CallGlobal(u32, u32),
     /// The same in tail position.
     TailCallGlobal(u32, u32),
+    /// Calls the variable at a place: the place, how many arguments.
+    CallLocal(u32, u32),
     /// Calls the running procedure.
     CallThis(u32),
     /// The same in tail position.
@@ -173,6 +181,8 @@ pub enum Op {
     CallNative(u32, u32),
     /// Returns the top.
     Return,
+    /// Returns the variable at a place.
+    ReturnLocal(u32),
     /// Pops a procedure and pushes a promise of its result.
     Promise,
     /// Pops the values of staged code and pushes it: its number.
@@ -185,6 +195,10 @@ pub enum Op {
     Cdr,
     /// `cons` of the two topmost.
     Cons,
+    /// `reverse` of the top.
+    Reverse,
+    /// `append` of the two topmost.
+    Append,
     /// `not` of the top.
     Not,
     /// Whether the top is the empty list.
@@ -229,6 +243,12 @@ pub enum Op {
     JumpUnlessLocalPair(u32, u32),
     /// Pops two; goes on elsewhere unless the second is `<` the top.
     JumpUnlessLess(u32),
+    /// Pops two; goes on elsewhere unless the second is `<=` the top.
+    JumpUnlessLessEq(u32),
+    /// Pops two; goes on elsewhere unless the second is `>` the top.
+    JumpUnlessGreater(u32),
+    /// Pops two; goes on elsewhere unless the second is `>=` the top.
+    JumpUnlessGreaterEq(u32),
     /// Pops two; goes on elsewhere unless they are equal numbers.
     JumpUnlessNumEq(u32),
     /// Pops two; goes on elsewhere unless they are the same.
@@ -237,6 +257,37 @@ pub enum Op {
     JumpUnlessLocalLessInt(u16, i32, u32),
     /// Goes on elsewhere unless the variable at a place is that integer.
     JumpUnlessLocalNumEqInt(u16, i32, u32),
+}
+
+impl Op {
+    /// Returns the instruction with which this one may go on instead of the next.
+    pub fn target(mut self) -> Option<u32> {
+        self.target_mut().copied()
+    }
+
+    /// The same, to be set.
+    pub fn target_mut(&mut self) -> Option<&mut u32> {
+        match self {
+            Op::Jump(target)
+            | Op::JumpIfFalse(target)
+            | Op::JumpIfTrue(target)
+            | Op::JumpUnlessNull(target)
+            | Op::JumpUnlessPair(target)
+            | Op::JumpUnlessLess(target)
+            | Op::JumpUnlessLessEq(target)
+            | Op::JumpUnlessGreater(target)
+            | Op::JumpUnlessGreaterEq(target)
+            | Op::JumpUnlessNumEq(target)
+            | Op::JumpUnlessEq(target)
+            | Op::JumpUnlessAbsent(_, target)
+            | Op::JumpUnlessLocalNull(_, target)
+            | Op::JumpUnlessLocalPair(_, target)
+            | Op::JumpUnlessLocalLessInt(_, _, target)
+            | Op::JumpUnlessLocalNumEqInt(_, _, target)
+            | Op::Loop(_, _, target) => Some(target),
+            _ => None,
+        }
+    }
 }
 
 impl Proto {

@@ -4,7 +4,13 @@
 //! thread; what leaves it (derivations, build requests) is plain data. Lists are chains of [`Pair`]s whose
 //! destruction is iterative, so that a list of any length can be dropped.
 
-use std::{any::Any, cell::RefCell, fmt, rc::Rc};
+use std::{
+    any::Any,
+    cell::RefCell,
+    fmt,
+    mem::{MaybeUninit, forget},
+    rc::Rc,
+};
 
 use crate::{
     datum::Datum,
@@ -17,8 +23,10 @@ use crate::{
     symbol::Symbol,
 };
 
-/// A run-time value.
-#[derive(Clone)]
+/// A run-time value. Those up to [`Value::Primitive`] are plain: they own nothing.
+///
+/// The kind takes a whole word, so that a value is two words that are written and read as such (see `Words`).
+#[repr(u64)]
 pub enum Value {
     /// The empty list.
     Nil,
@@ -34,28 +42,28 @@ pub enum Value {
     Int(i64),
     /// An inexact number.
     Float(f64),
-    /// Any other exact number, never one that fits in `Int`.
-    Number(Rc<Number>),
     /// A character.
     Char(char),
     /// A symbol.
     Symbol(Symbol),
     /// A keyword, without `#:`.
     Keyword(Symbol),
-    /// A string.
-    String(Rc<Box<str>>),
-    /// A cons cell.
-    Pair(Rc<Pair>),
-    /// A vector.
-    Vector(Rc<Items>),
-    /// A bytevector.
-    Bytes(Rc<Vec<u8>>),
-    /// A procedure written in the language.
-    Closure(Rc<Closure>),
     /// A procedure written in Rust.
     Native(&'static Native),
     /// A procedure that the machine itself carries out: `apply`, `force`, `dynamic-wind`.
     Primitive(Primitive),
+    /// A cons cell.
+    Pair(Rc<Pair>),
+    /// A procedure written in the language.
+    Closure(Rc<Closure>),
+    /// A string.
+    String(Rc<Box<str>>),
+    /// Any other exact number, never one that fits in `Int`.
+    Number(Rc<Number>),
+    /// A vector.
+    Vector(Rc<Items>),
+    /// A bytevector.
+    Bytes(Rc<Vec<u8>>),
     /// A procedure made at run time that is not a plain closure: an accessor, an escape, a memoised procedure.
     Procedure(Rc<Procedure>),
     /// A dynamic parameter; calling it returns its value.
@@ -78,7 +86,53 @@ pub enum Value {
     Foreign(Rc<dyn_foreign::Boxed>),
 }
 
+/// The two words of a value that is on its way from one place to another.
+///
+/// They are read one by one: after two writes of a word each, one read of both would wait until the processor has
+/// written them back.
+#[derive(Clone, Copy)]
+pub(crate) struct Words(MaybeUninit<u64>, MaybeUninit<u64>);
+
+impl Words {
+    /// Returns the words of the value at a place, which is still there.
+    ///
+    /// # Safety
+    /// There is a value. One of it and what becomes of the words must be forgotten, or counted.
+    #[inline(always)]
+    pub unsafe fn at(place: *const Value) -> Words {
+        let words = place.cast::<MaybeUninit<u64>>();
+        // SAFETY: a value is two words, which may be uninitialised in part. The reads are volatile to stay two.
+        unsafe { Words(words.read_volatile(), words.add(1).read_volatile()) }
+    }
+
+    /// Puts the value at a place that holds none.
+    ///
+    /// # Safety
+    /// The place may be written to, and these words become a value once.
+    #[inline(always)]
+    pub unsafe fn put(self, place: *mut Value) {
+        let words = place.cast::<MaybeUninit<u64>>();
+        // SAFETY: a value is two words.
+        unsafe {
+            words.write(self.0);
+            words.add(1).write(self.1);
+        }
+    }
+
+    /// Returns the value.
+    ///
+    /// # Safety
+    /// These words become a value once.
+    #[inline(always)]
+    pub unsafe fn into_value(self) -> Value {
+        const { assert!(size_of::<Value>() == 16 && align_of::<Value>() == 8) };
+        // SAFETY: they were those of a value.
+        unsafe { std::mem::transmute(self) }
+    }
+}
+
 /// A cons cell.
+#[derive(Clone)]
 pub struct Pair {
     /// The first part.
     pub car: Value,
@@ -167,7 +221,82 @@ pub mod dyn_foreign {
     pub struct Boxed(pub Box<dyn super::Foreign>);
 }
 
+impl Clone for Value {
+    #[inline]
+    fn clone(&self) -> Self {
+        self.count();
+        // SAFETY: the new reference is counted.
+        unsafe { Words::at(self).into_value() }
+    }
+}
+
 impl Value {
+    /// Whether it owns nothing: it may be copied and forgotten.
+    #[inline]
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(
+            self,
+            Value::Nil
+                | Value::Unspecified
+                | Value::Absent
+                | Value::Eof
+                | Value::Bool(_)
+                | Value::Int(_)
+                | Value::Float(_)
+                | Value::Char(_)
+                | Value::Symbol(_)
+                | Value::Keyword(_)
+                | Value::Native(_)
+                | Value::Primitive(_)
+        )
+    }
+
+    /// Counts another reference to what it refers to.
+    #[inline(always)]
+    pub(crate) fn count(&self) {
+        match self {
+            plain if plain.is_plain() => {}
+            Value::Pair(shared) => forget(shared.clone()),
+            Value::Closure(shared) => forget(shared.clone()),
+            Value::String(shared) => forget(shared.clone()),
+            shared => shared.count_other(),
+        }
+    }
+
+    #[inline(never)]
+    fn count_other(&self) {
+        match self {
+            Value::Nil
+            | Value::Unspecified
+            | Value::Absent
+            | Value::Eof
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::Char(_)
+            | Value::Symbol(_)
+            | Value::Keyword(_)
+            | Value::Native(_)
+            | Value::Primitive(_) => {}
+            Value::Pair(shared) => forget(shared.clone()),
+            Value::Closure(shared) => forget(shared.clone()),
+            Value::String(shared) => forget(shared.clone()),
+            Value::Number(shared) => forget(shared.clone()),
+            Value::Vector(shared) => forget(shared.clone()),
+            Value::Bytes(shared) => forget(shared.clone()),
+            Value::Procedure(shared) => forget(shared.clone()),
+            Value::Parameter(shared) => forget(shared.clone()),
+            Value::Promise(shared) => forget(shared.clone()),
+            Value::Values(shared) => forget(shared.clone()),
+            Value::Record(shared) => forget(shared.clone()),
+            Value::RecordType(shared) => forget(shared.clone()),
+            Value::Gexp(shared) => forget(shared.clone()),
+            Value::Table(shared) => forget(shared.clone()),
+            Value::Cell(shared) => forget(shared.clone()),
+            Value::Foreign(shared) => forget(shared.clone()),
+        }
+    }
+
     /// Returns a string.
     pub fn string(text: impl Into<Box<str>>) -> Value {
         Value::String(Rc::new(text.into()))
@@ -179,6 +308,7 @@ impl Value {
     }
 
     /// Returns a cons cell.
+    #[inline]
     pub fn cons(car: Value, cdr: Value) -> Value {
         Value::Pair(Rc::new(Pair { car, cdr }))
     }
@@ -235,6 +365,7 @@ impl Value {
     }
 
     /// Whether it counts as true: all but `#f`.
+    #[inline]
     pub fn is_true(&self) -> bool {
         !matches!(self, Value::Bool(false))
     }
@@ -295,15 +426,18 @@ impl Value {
 
 impl Drop for Pair {
     fn drop(&mut self) {
-        release(std::mem::replace(&mut self.car, Value::Nil));
+        if !self.car.is_plain() {
+            release(std::mem::replace(&mut self.car, Value::Nil));
+        }
+        if self.cdr.is_plain() {
+            return;
+        }
         let mut rest = std::mem::replace(&mut self.cdr, Value::Nil);
-        while let Value::Pair(pair) = rest {
-            match Rc::try_unwrap(pair) {
-                Ok(mut owned) => {
-                    release(std::mem::replace(&mut owned.car, Value::Nil));
-                    rest = std::mem::replace(&mut owned.cdr, Value::Nil);
-                }
-                Err(_) => return,
+        while let Value::Pair(mut pair) = rest {
+            let Some(owned) = Rc::get_mut(&mut pair) else { return };
+            rest = std::mem::replace(&mut owned.cdr, Value::Nil);
+            if !owned.car.is_plain() {
+                release(std::mem::replace(&mut owned.car, Value::Nil));
             }
         }
         release(rest);

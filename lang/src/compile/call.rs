@@ -71,8 +71,11 @@ impl Compiler<'_> {
             _ => {}
         }
         self.emit_arguments(arguments)?;
-        self.emit_value(procedure)?;
         let n = count(arguments);
+        if !tail && let Some(slot) = self.slot(procedure) {
+            return self.emit_marked(Op::CallLocal(slot, n), span);
+        }
+        self.emit_value(procedure)?;
         let op = if tail { Op::TailCall(n) } else { Op::Call(n) };
         self.emit_marked(op, span)
     }
@@ -206,6 +209,8 @@ impl Compiler<'_> {
 fn instruction(name: &str, arguments: usize) -> Option<Op> {
     Some(match (name, arguments) {
         ("cons", 2) => Op::Cons,
+        ("reverse" | "reverse!", 1) => Op::Reverse,
+        ("append" | "append!", 2) => Op::Append,
         ("not", 1) => Op::Not,
         ("null?", 1) => Op::IsNull,
         ("pair?", 1) => Op::IsPair,

@@ -14,6 +14,8 @@ use crate::{
     value::Value,
 };
 
+use super::last_use::take_last_uses;
+
 /// Where a variable is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Place {
@@ -55,6 +57,10 @@ pub(super) struct Function {
     places: FxHashMap<Var, Place>,
     /// The number of values in the frame.
     pub depth: u32,
+    /// The most there were.
+    height: u32,
+    /// The number of values before each instruction.
+    depths: Vec<u32>,
     /// What is captured, in order; shared by a group.
     pub captures: Vec<Var>,
     /// The variable that is the procedure itself.
@@ -85,6 +91,8 @@ impl Function {
             records: Vec::new(),
             places: FxHashMap::default(),
             depth: 0,
+            height: 0,
+            depths: Vec::new(),
             captures: Vec::new(),
             this: None,
             siblings: Vec::new(),
@@ -92,13 +100,17 @@ impl Function {
         }
     }
 
-    pub fn finish(self, arity: Arity) -> Proto {
+    pub fn finish(mut self, arity: Arity) -> Proto {
+        take_last_uses(&mut self.code, &self.depths);
+        let places = arity.places();
         let plain = arity.optional == 0 && arity.keys.is_empty() && !arity.rest;
         Proto {
             name: self.name,
             span: self.span,
             arity,
             plain,
+            takes: if plain { index(places) } else { u32::MAX },
+            height: self.height.max(index(places)),
             code: self.code.into(),
             spans: self.spans.into(),
             constants: self.constants.into(),
@@ -112,7 +124,10 @@ impl Function {
 
     /// Appends an instruction and follows its effect on the depth of the stack.
     pub fn emit(&mut self, op: Op) -> usize {
-        self.depth = self.depth.saturating_add_signed(effect(op));
+        let before = self.depth;
+        self.depth = before.saturating_add_signed(effect(op));
+        self.height = self.height.max(before).max(self.depth);
+        self.depths.push(before);
         self.code.push(op);
         self.code.len() - 1
     }
@@ -131,8 +146,8 @@ impl Function {
     pub fn patch_here(&mut self, jumps: &[usize]) {
         let target = index(self.here());
         for at in jumps {
-            if let Some(op) = self.code.get_mut(*at) {
-                set_target(op, target);
+            if let Some(to) = self.code.get_mut(*at).and_then(Op::target_mut) {
+                *to = target;
             }
         }
     }
@@ -214,26 +229,6 @@ impl Function {
     }
 }
 
-fn set_target(op: &mut Op, to: u32) {
-    match op {
-        Op::Jump(target)
-        | Op::JumpIfFalse(target)
-        | Op::JumpIfTrue(target)
-        | Op::JumpUnlessNull(target)
-        | Op::JumpUnlessPair(target)
-        | Op::JumpUnlessLess(target)
-        | Op::JumpUnlessNumEq(target)
-        | Op::JumpUnlessEq(target)
-        | Op::JumpUnlessAbsent(_, target)
-        | Op::JumpUnlessLocalNull(_, target)
-        | Op::JumpUnlessLocalPair(_, target)
-        | Op::JumpUnlessLocalLessInt(_, _, target)
-        | Op::JumpUnlessLocalNumEqInt(_, _, target)
-        | Op::Loop(_, _, target) => *target = to,
-        _ => {}
-    }
-}
-
 /// Returns by how much an instruction changes the depth of the stack where it does not leave the code.
 fn effect(op: Op) -> i32 {
     let signed = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
@@ -244,6 +239,7 @@ fn effect(op: Op) -> i32 {
         | Op::Bool(_)
         | Op::Unspecified
         | Op::Local(_)
+        | Op::Take(_)
         | Op::LocalCell(_)
         | Op::Capture(_)
         | Op::CaptureCell(_)
@@ -263,6 +259,7 @@ fn effect(op: Op) -> i32 {
         | Op::JumpUnlessNull(_)
         | Op::JumpUnlessPair(_)
         | Op::Cons
+        | Op::Append
         | Op::IsEq
         | Op::Add
         | Op::Sub
@@ -272,7 +269,12 @@ fn effect(op: Op) -> i32 {
         | Op::Greater
         | Op::GreaterEq
         | Op::NumEq => -1,
-        Op::JumpUnlessLess(_) | Op::JumpUnlessNumEq(_) | Op::JumpUnlessEq(_) => -2,
+        Op::JumpUnlessLess(_)
+        | Op::JumpUnlessLessEq(_)
+        | Op::JumpUnlessGreater(_)
+        | Op::JumpUnlessGreaterEq(_)
+        | Op::JumpUnlessNumEq(_)
+        | Op::JumpUnlessEq(_) => -2,
         Op::Closure(_, captures) => 1 - signed(captures),
         Op::Group(_, count, captures) => i32::from(count) - signed(captures),
         Op::CaseClosure(count) => 1 - signed(count),
@@ -280,6 +282,7 @@ fn effect(op: Op) -> i32 {
         Op::Call(count) | Op::TailCall(count) => -signed(count),
         Op::CallGlobal(_, count)
         | Op::TailCallGlobal(_, count)
+        | Op::CallLocal(_, count)
         | Op::CallThis(count)
         | Op::TailCallThis(count)
         | Op::CallNative(_, count) => 1 - signed(count),
@@ -288,6 +291,8 @@ fn effect(op: Op) -> i32 {
         | Op::JumpUnlessAbsent(..)
         | Op::Loop(..)
         | Op::Return
+        | Op::ReturnLocal(_)
+        | Op::Reverse
         | Op::Promise
         | Op::Gexp(_)
         | Op::Record(_)

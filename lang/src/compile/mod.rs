@@ -6,6 +6,7 @@
 
 mod call;
 mod function;
+mod last_use;
 mod letrec;
 mod test;
 mod uses;
@@ -88,7 +89,14 @@ impl Compiler<'_> {
         }
         match core {
             Core::Const(value) => self.emit_const(value),
-            Core::Local(var) => self.emit_variable(*var),
+            Core::Local(var) => match self.slot(core) {
+                Some(slot) if tail => {
+                    self.emit_op(Op::ReturnLocal(slot));
+                    self.function().depth += 1;
+                    return Ok(());
+                }
+                _ => self.emit_variable(*var),
+            },
             Core::Global(global, span) => {
                 let index = self.function().global(global);
                 let at = self.emit_op(Op::Global(index));

@@ -26,6 +26,15 @@ impl Compiler<'_> {
                         }
                     })
                 }
+                ("<=" | ">" | ">=", [first, second]) => {
+                    self.emit_value(first)?;
+                    self.emit_value(second)?;
+                    Some(match native.name {
+                        "<=" => Op::JumpUnlessLessEq(0),
+                        ">" => Op::JumpUnlessGreater(0),
+                        _ => Op::JumpUnlessGreaterEq(0),
+                    })
+                }
                 ("<" | "=", [first, second]) => {
                     let less = native.name == "<";
                     let slot = self.slot(first).and_then(|slot| u16::try_from(slot).ok());

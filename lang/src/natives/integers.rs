@@ -74,6 +74,9 @@ fn both((q, r): (Numeric, Numeric)) -> Result<Value, Raise> {
 }
 
 fn parity(procedure: &'static str, arguments: &[Value], even: bool) -> Result<Value, Raise> {
+    if let [Value::Int(n)] = arguments {
+        return boolean((n % 2 == 0) == even);
+    }
     let (_, r) = number(procedure, arguments, 0)?
         .truncate_divide(Numeric::Int(2))
         .map_err(|error| arithmetic(procedure, error))?;

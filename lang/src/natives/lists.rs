@@ -11,6 +11,7 @@ use crate::{
 
 use super::{
     arguments::{get, given, int, new_size, number},
+    reuse::copy_onto,
     row,
 };
 
@@ -104,7 +105,8 @@ fn append(procedure: &'static str, lists: &[Value]) -> Result<Value, Raise> {
     let Some((last, before)) = lists.split_last() else { return Ok(Value::Nil) };
     let mut result = last.clone();
     for index in (0..before.len()).rev() {
-        result = Value::list_with_tail(expect_list(procedure, before, index)?, result);
+        let list = get(before, index);
+        result = copy_onto(list, result).ok_or_else(|| wrong_type(procedure, index, "a list", list))?;
     }
     Ok(result)
 }

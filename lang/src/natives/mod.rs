@@ -16,6 +16,7 @@ pub mod lists;
 pub mod numbers;
 pub mod predicates;
 pub mod regexps;
+pub(crate) mod reuse;
 pub mod string_comparison;
 pub mod string_parts;
 pub mod string_search;

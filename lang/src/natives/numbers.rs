@@ -147,6 +147,9 @@ fn fold(
     initial: i64,
     operation: Binary,
 ) -> Result<Value, Raise> {
+    if let [first @ Value::Int(_), second @ Value::Int(_)] = arguments {
+        return operation(procedure, first, second);
+    }
     let mut result = Value::Int(initial);
     for (index, value) in arguments.iter().enumerate() {
         result = operation(procedure, &result, value).map_err(|error| at_position(error, index))?;

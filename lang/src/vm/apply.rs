@@ -15,8 +15,8 @@ use super::{
     Machine, error,
     exception::Exception,
     frame::{Fault, Flow, Frame, Mark, Then},
-    run::accepts,
     short,
+    slow::accepts,
 };
 
 impl Machine {
@@ -228,13 +228,18 @@ impl Machine {
     pub(super) fn give_back(&mut self, value: Value) -> Result<Flow, Fault> {
         match self.frames.pop() {
             Some(Frame::Call(closure, pc, base)) => {
-                self.registers = super::Registers { closure, pc: pc as usize, base: base as usize };
+                self.go_on(closure, pc, base);
                 self.stack.push(value);
                 Ok(Flow::Run)
             }
             Some(Frame::Mark(mark)) => self.resume(mark, value),
             None => Ok(Flow::Done(value)),
         }
+    }
+
+    fn go_on(&mut self, closure: Option<Rc<Closure>>, pc: u32, base: u32) {
+        let closure = closure.unwrap_or_else(|| self.registers.closure.clone());
+        self.registers = super::Registers { closure, pc: pc as usize, base: base as usize };
     }
 
     fn resume(&mut self, mark: Mark, value: Value) -> Result<Flow, Fault> {
@@ -250,7 +255,7 @@ impl Machine {
                     return Ok(Flow::Return(value));
                 }
                 if let Some(Frame::Call(closure, pc, base)) = self.frames.pop() {
-                    self.registers = super::Registers { closure, pc: pc as usize, base: base as usize };
+                    self.go_on(closure, pc, base);
                 }
                 Ok(Flow::Run)
             }

@@ -231,9 +231,12 @@ impl Machine {
         let mut place = here.filter(|span| !self.is_prelude(*span));
         // The level looked at: where it stands and its name. Its entry is written once it is known what is below.
         let mut level = Some((here, running.closure.name()));
+        let mut last = &running.closure;
         for frame in self.frames.iter().rev() {
             match frame {
                 Frame::Call(closure, pc, _) => {
+                    let closure = closure.as_ref().unwrap_or(last);
+                    last = closure;
                     let at = (*pc as usize).saturating_sub(1);
                     if entries.is_empty()
                         && Rc::ptr_eq(closure, &running.closure)

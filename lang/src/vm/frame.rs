@@ -12,8 +12,9 @@ use crate::{
 
 /// One level of the machine's own stack of calls.
 pub(super) enum Frame {
-    /// Goes on in a procedure: the procedure, its next instruction, its place on the value stack.
-    Call(Rc<Closure>, u32, u32),
+    /// Goes on in a procedure: the procedure, its next instruction, its place on the value stack. `None` is the
+    /// procedure that runs when this level is the topmost one: a call of itself has no reference to count.
+    Call(Option<Rc<Closure>>, u32, u32),
     /// Does something with the value.
     Mark(Mark),
 }

@@ -92,7 +92,7 @@ impl Machine {
     }
 
     pub(super) fn push_call(&mut self, registers: Registers) {
-        self.frames.push(Frame::Call(registers.closure, short(registers.pc), short(registers.base)));
+        self.frames.push(Frame::Call(Some(registers.closure), short(registers.pc), short(registers.base)));
     }
 
     /// Returns where the running instruction was written.

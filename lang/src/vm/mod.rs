@@ -20,6 +20,7 @@ pub mod natives;
 mod nested;
 mod run;
 mod slow;
+mod view;
 
 use std::rc::Rc;
 
@@ -68,6 +69,8 @@ struct Registers {
 /// The procedures in Rust behind the instructions, for the cases that these leave out.
 struct Inline {
     car: Option<&'static Native>,
+    reverse: Option<&'static Native>,
+    append: Option<&'static Native>,
     cdr: Option<&'static Native>,
     add: Option<&'static Native>,
     sub: Option<&'static Native>,
@@ -116,6 +119,8 @@ fn idle() -> Rc<Closure> {
         span,
         arity: Arity::default(),
         plain: true,
+        takes: 0,
+        height: 1,
         code: Box::new([Op::Unspecified, Op::Return]),
         spans: Box::default(),
         constants: Box::default(),
@@ -142,6 +147,8 @@ impl Machine {
         };
         let inline = Inline {
             car: native("car"),
+            reverse: native("reverse"),
+            append: native("append"),
             cdr: native("cdr"),
             add: native("+"),
             sub: native("-"),

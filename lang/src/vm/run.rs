@@ -1,564 +1,583 @@
 //! The main loop.
 //!
 //! Instructions that only touch the stack are carried out here; whatever may call, evaluate or fail in a more than plain
-//! way stores the registers and leaves the loop, which its caller enters again.
-#![allow(
-    clippy::indexing_slicing,
-    reason = "the compiler guarantees every place, jump and table index of an instruction (see `code`)"
-)]
+//! way stores the registers and leaves the loop, which its caller enters again. The loop holds the stacks as a
+//! [`View`] and the running procedure as a pointer that owns a reference.
 
 use std::rc::Rc;
 
 use crate::{
-    code::{Op, Proto},
+    code::Op,
     module::State,
-    native::{Native, Raise},
-    procedure::{Closure, Procedure, Promise, PromiseState},
-    value::Value,
+    native::Native,
+    natives::reuse,
+    procedure::{Closure, Environment},
+    value::{Value, Words},
 };
 
 use super::{
-    Machine, Registers, error,
+    Machine, Registers,
     frame::{Fault, Flow, Frame},
-    short,
+    slow::{self, accepts, content, same, set_content},
+    view::{View, captured, discard, proto_of},
 };
 
 impl Machine {
     /// Runs from the registers until something leaves the loop.
     pub(super) fn run(&mut self) -> Result<Flow, Fault> {
-        let mut closure = self.registers.closure.clone();
-        let mut pc = self.registers.pc;
-        let mut base = self.registers.base;
-        // Leaves the loop with the registers stored.
-        macro_rules! leave {
-            ($flow:expr) => {{
-                self.registers = Registers { closure, pc, base };
-                return $flow;
-            }};
+        // SAFETY: the compiler keeps the invariant of `code`: every jump leads to an instruction, every place of the frame,
+        // captured value and entry of a table exists when it is used, and a frame never holds more than its height.
+        // `closure` owns a reference to the running procedure, whose code and tables therefore stay.
+        unsafe { self.run_code() }
+    }
+
+    /// Stores what the loop holds.
+    ///
+    /// # Safety
+    /// The loop ends: the reference that `closure` owns moves to the registers.
+    #[cold]
+    #[inline(never)]
+    unsafe fn suspend(&mut self, view: View, closure: *const Closure, pc: *const Op) {
+        let base = self.close(view);
+        // SAFETY: `pc` is within the code of `closure`, which owns a reference.
+        unsafe {
+            let pc = pc.offset_from(proto_of(closure).code.as_ptr()).cast_unsigned();
+            self.registers = Registers { closure: Rc::from_raw(closure), pc, base };
         }
-        macro_rules! check {
-            ($result:expr) => {
-                match $result {
-                    Ok(value) => value,
-                    Err(error) => leave!(Err(Fault::from(error))),
-                }
-            };
-        }
-        // A procedure in Rust stands in where an instruction's quick way does not apply.
-        macro_rules! fallback {
-            ($native:ident, $count:expr) => {{
-                let value = check!(self.stand_in(self.inline.$native, $count));
-                self.stack.push(value);
-            }};
-        }
-        macro_rules! arithmetic {
-            ($native:ident, $checked:ident, $op:tt) => {{
-                let top = self.stack.len() - 1;
-                match (&self.stack[top - 1], &self.stack[top]) {
-                    (Value::Int(a), Value::Int(b)) if let Some(n) = a.$checked(*b) => {
-                        self.stack.pop();
-                        self.stack[top - 1] = Value::Int(n);
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm per instruction")]
+    unsafe fn run_code(&mut self) -> Result<Flow, Fault> {
+        // SAFETY: see `run`.
+        unsafe {
+            let mut view = self.open(self.registers.base, self.registers.closure.proto.height);
+            let mut closure = Rc::into_raw(self.registers.closure.clone());
+            let mut code = proto_of(closure).code.as_ptr();
+            let mut pc = code.add(self.registers.pc);
+            // Leaves the loop with the registers stored.
+            macro_rules! leave {
+                ($flow:expr) => {{
+                    self.suspend(view, closure, pc);
+                    return $flow;
+                }};
+            }
+            macro_rules! check {
+                ($result:expr) => {
+                    match $result {
+                        Ok(value) => value,
+                        Err(error) => leave!(Err(Fault::from(error))),
                     }
-                    (Value::Float(a), Value::Float(b)) => {
-                        let n = a $op b;
-                        self.stack.pop();
-                        self.stack[top - 1] = Value::Float(n);
-                    }
-                    _ => fallback!($native, 2),
-                }
-            }};
-        }
-        macro_rules! compare {
-            ($native:ident, $op:tt) => {{
-                let top = self.stack.len() - 1;
-                if let (Value::Int(a), Value::Int(b)) = (&self.stack[top - 1], &self.stack[top]) {
-                    let holds = a $op b;
-                    self.stack.pop();
-                    self.stack[top - 1] = Value::Bool(holds);
-                } else {
-                    fallback!($native, 2);
-                }
-            }};
-        }
-        macro_rules! compare_jump {
-            ($native:ident, $op:tt, $target:expr) => {{
-                let top = self.stack.len() - 1;
-                let holds = if let (Value::Int(a), Value::Int(b)) = (&self.stack[top - 1], &self.stack[top]) {
-                    let holds = a $op b;
-                    self.stack.truncate(top - 1);
-                    holds
-                } else {
-                    check!(self.stand_in(self.inline.$native, 2)).is_true()
                 };
-                if !holds {
-                    pc = $target as usize;
-                }
-            }};
-        }
-        // Begins the callee; the level that waits was pushed before.
-        macro_rules! begin {
-            ($callee:expr, $count:expr) => {{
-                closure = $callee;
-                pc = 0;
-                base = self.stack.len() - $count as usize;
-                self.steps = self.steps.saturating_sub(1);
-                if self.steps == 0
-                    || self.frames.len() > self.limits.depth
-                    || self.stack.len() > self.limits.values
-                {
-                    leave!(self.check_limits().map(|()| Flow::Run));
-                }
-            }};
-        }
-        macro_rules! call {
-            ($callee:expr, $count:expr) => {{
-                let callee = $callee;
-                let waiting = std::mem::replace(&mut closure, callee.clone());
-                self.frames.push(Frame::Call(waiting, short(pc), short(base)));
-                begin!(callee, $count);
-            }};
-        }
-        macro_rules! tail_call {
-            ($callee:expr, $count:expr) => {{
-                let callee = $callee;
-                self.move_down(base, $count as usize);
-                begin!(callee, $count);
-            }};
-        }
-        loop {
-            let op = closure.proto.code[pc];
-            pc += 1;
-            match op {
-                Op::Local(slot) => {
-                    let value = self.stack[base + slot as usize].clone();
-                    self.stack.push(value);
-                }
-                Op::Const(index) => self.stack.push(closure.proto.constants[index as usize].clone()),
-                Op::Int(n) => self.stack.push(Value::Int(i64::from(n))),
-                Op::Nil => self.stack.push(Value::Nil),
-                Op::Bool(b) => self.stack.push(Value::Bool(b)),
-                Op::Unspecified => self.stack.push(Value::Unspecified),
-                Op::Capture(index) => self.stack.push(closure.environment.values[index as usize].clone()),
-                Op::LocalCell(slot) => {
-                    let content = check!(content(&self.stack[base + slot as usize]));
-                    self.stack.push(content);
-                }
-                Op::CaptureCell(index) => {
-                    let content = check!(content(&closure.environment.values[index as usize]));
-                    self.stack.push(content);
-                }
-                Op::SetLocalCell(slot) => {
-                    let value = self.pop();
-                    set_content(&self.stack[base + slot as usize], value);
-                }
-                Op::SetCaptureCell(index) => {
-                    let value = self.pop();
-                    set_content(&closure.environment.values[index as usize], value);
-                }
-                Op::Box(slot) => {
-                    let place = &mut self.stack[base + slot as usize];
-                    let value = std::mem::replace(place, Value::Nil);
-                    *place = Value::Cell(Rc::new(value.into()));
-                }
-                Op::SetLocal(slot) => {
-                    let value = self.pop();
-                    self.stack[base + slot as usize] = value;
-                }
-                Op::Global(index) => {
-                    let global = &closure.proto.globals[index as usize];
-                    let known = match &*global.state.borrow() {
-                        State::Value(value) => Some(value.clone()),
-                        _ => None,
+            }
+            // Does something with the machine, its stacks put back meanwhile.
+            macro_rules! outside {
+                ($work:expr) => {{
+                    let base = self.close(view);
+                    let result = $work;
+                    view = self.open(base, proto_of(closure).height);
+                    result
+                }};
+            }
+            // A procedure in Rust stands in where an instruction's quick way does not apply.
+            macro_rules! fallback {
+                ($native:ident, $count:expr) => {{
+                    let value = check!(outside!(self.stand_in(self.inline.$native, $count)));
+                    view.push(value);
+                }};
+            }
+            macro_rules! arithmetic {
+                ($native:ident, $checked:ident, $op:tt) => {{
+                    let (left, right) = (view.nth(2), view.nth(1));
+                    match (&*left, &*right) {
+                        (Value::Int(a), Value::Int(b)) if let Some(n) = a.$checked(*b) => {
+                            left.write(Value::Int(n));
+                            view.top = right;
+                        }
+                        (Value::Float(a), Value::Float(b)) => {
+                            left.write(Value::Float(a $op b));
+                            view.top = right;
+                        }
+                        _ => fallback!($native, 2),
+                    }
+                }};
+            }
+            macro_rules! part {
+                ($part:ident) => {{
+                    let place = view.nth(1);
+                    if let Value::Pair(pair) = &*place {
+                        pair.$part.count();
+                        let words = Words::at(&pair.$part);
+                        discard(place);
+                        words.put(place);
+                    } else {
+                        fallback!($part, 1);
+                    }
+                }};
+            }
+            macro_rules! local_part {
+                ($part:ident, $slot:expr) => {
+                    match &*view.local($slot) {
+                        Value::Pair(pair) => view.copy(&pair.$part),
+                        other => {
+                            view.copy(other);
+                            fallback!($part, 1);
+                        }
+                    }
+                };
+            }
+            macro_rules! compare {
+                ($native:ident, $op:tt) => {{
+                    let (left, right) = (view.nth(2), view.nth(1));
+                    if let (Value::Int(a), Value::Int(b)) = (&*left, &*right) {
+                        left.write(Value::Bool(a $op b));
+                        view.top = right;
+                    } else {
+                        fallback!($native, 2);
+                    }
+                }};
+            }
+            macro_rules! jump_unless {
+                ($holds:expr, $target:expr) => {
+                    if !$holds {
+                        pc = code.add($target as usize);
+                    }
+                };
+            }
+            macro_rules! compare_jump {
+                ($native:ident, $op:tt, $target:expr) => {{
+                    let (left, right) = (view.nth(2), view.nth(1));
+                    let holds = if let (Value::Int(a), Value::Int(b)) = (&*left, &*right) {
+                        view.top = left;
+                        a $op b
+                    } else {
+                        check!(outside!(self.stand_in(self.inline.$native, 2))).is_true()
                     };
-                    match known {
-                        Some(value) => self.stack.push(value),
-                        None => {
-                            let global = global.clone();
-                            self.registers = Registers { closure, pc, base };
-                            return self.need_at_previous(&global);
-                        }
-                    }
-                }
-                Op::SetGlobal(index) => {
-                    let value = self.pop();
-                    super::global::set(&closure.proto.globals[index as usize], value);
-                }
-                Op::This => self.stack.push(Value::Closure(closure.clone())),
-                Op::Sibling(index) => {
-                    let sibling = sibling(&closure, index);
-                    self.stack.push(Value::Closure(Rc::new(sibling)));
-                }
-                Op::Closure(index, captures) => {
-                    let proto = closure.proto.protos[index as usize].clone();
-                    let environment = if captures == 0 {
-                        self.nothing.clone()
+                    jump_unless!(holds, $target);
+                }};
+            }
+            macro_rules! compare_local_jump {
+                ($native:ident, $op:tt, $slot:expr, $n:expr, $target:expr) => {{
+                    let place = view.local($slot.into());
+                    let holds = if let Value::Int(a) = &*place {
+                        *a $op i64::from($n)
                     } else {
-                        self.environment(captures as usize, Box::default())
+                        let operands = [(*place).clone(), Value::Int(i64::from($n))];
+                        let holds = outside!({
+                            self.stack.extend(operands);
+                            self.stand_in(self.inline.$native, 2)
+                        });
+                        check!(holds).is_true()
                     };
-                    self.stack.push(Value::Closure(Rc::new(Closure { proto, environment })));
-                }
-                Op::Group(first, count, captures) => {
-                    let group: Box<[Rc<Proto>]> =
-                        closure.proto.protos[first as usize..][..usize::from(count)].into();
-                    let environment = self.environment(captures as usize, group.clone());
-                    for proto in group {
-                        let member = Closure { proto, environment: environment.clone() };
-                        self.stack.push(Value::Closure(Rc::new(member)));
-                    }
-                }
-                Op::CaseClosure(count) => {
-                    let start = self.stack.len() - count as usize;
-                    let clauses = self.stack.drain(start..).filter_map(|value| match value {
-                        Value::Closure(clause) => Some(clause),
-                        _ => None,
-                    });
-                    let case = Procedure::Case(clauses.collect());
-                    self.stack.push(Value::Procedure(Rc::new(case)));
-                }
-                Op::Pop => drop(self.stack.pop()),
-                Op::Slide(count) => {
-                    let value = self.pop();
-                    let keep = self.stack.len() - count as usize;
-                    self.stack.truncate(keep);
-                    self.stack.push(value);
-                }
-                Op::Jump(target) => pc = target as usize,
-                Op::JumpIfFalse(target) => {
-                    if matches!(self.stack.pop(), Some(Value::Bool(false))) {
-                        pc = target as usize;
-                    }
-                }
-                Op::JumpIfTrue(target) => {
-                    if !matches!(self.stack.pop(), Some(Value::Bool(false))) {
-                        pc = target as usize;
-                    }
-                }
-                Op::JumpUnlessAbsent(slot, target) => {
-                    if !matches!(self.stack[base + slot as usize], Value::Absent) {
-                        pc = target as usize;
-                    }
-                }
-                Op::Loop(count, slot, target) => {
-                    self.move_down(base + slot as usize, usize::from(count));
-                    pc = target as usize;
-                    self.steps = self.steps.saturating_sub(1);
-                    if self.steps == 0 {
-                        leave!(self.check_limits().map(|()| Flow::Run));
-                    }
-                }
-                Op::CallGlobal(index, count) => {
-                    let callee = match &*closure.proto.globals[index as usize].state.borrow() {
-                        State::Value(Value::Closure(callee))
-                            if callee.proto.plain && callee.proto.arity.required == count as usize =>
-                        {
-                            Some(callee.clone())
-                        }
-                        _ => None,
-                    };
-                    match callee {
-                        Some(callee) => call!(callee, count),
-                        None => {
-                            self.registers = Registers { closure, pc, base };
-                            return self.call_global(index as usize, count as usize, false);
-                        }
-                    }
-                }
-                Op::TailCallGlobal(index, count) => {
-                    let callee = match &*closure.proto.globals[index as usize].state.borrow() {
-                        State::Value(Value::Closure(callee))
-                            if callee.proto.plain && callee.proto.arity.required == count as usize =>
-                        {
-                            Some(callee.clone())
-                        }
-                        _ => None,
-                    };
-                    match callee {
-                        Some(callee) => tail_call!(callee, count),
-                        None => {
-                            self.registers = Registers { closure, pc, base };
-                            return self.call_global(index as usize, count as usize, true);
-                        }
-                    }
-                }
-                Op::CallThis(count) => {
-                    if closure.proto.plain && closure.proto.arity.required == count as usize {
-                        call!(closure.clone(), count);
+                    jump_unless!(holds, $target);
+                }};
+            }
+            // Whether a procedure can be entered at once.
+            macro_rules! enters {
+                ($callee:expr, $count:expr) => {
+                    (&*$callee.proto).takes == $count
+                        && view.has_room((&*$callee.proto).height, $count)
+                        && self.steps > 1
+                };
+            }
+            // Begins a procedure whose reference is owned, with the topmost values.
+            macro_rules! begin {
+                ($callee:expr, $count:expr) => {{
+                    closure = $callee;
+                    code = proto_of(closure).code.as_ptr();
+                    pc = code;
+                    view.set_base($count);
+                    self.steps -= 1;
+                }};
+            }
+            macro_rules! wait {
+                ($waiting:expr) => {{
+                    let at = pc.offset_from(code).cast_unsigned();
+                    view.frames.write(Frame::Call($waiting, at as u32, view.place() as u32));
+                    view.frames = view.frames.add(1);
+                }};
+            }
+            // Calls a procedure that something else owns.
+            macro_rules! call_borrowed {
+                ($callee:expr, $count:expr) => {{
+                    let callee = Rc::as_ptr($callee);
+                    if std::ptr::eq(callee, closure) {
+                        wait!(None);
+                        pc = code;
+                        view.set_base($count);
+                        self.steps -= 1;
                     } else {
-                        let callee = Value::Closure(closure.clone());
-                        self.registers = Registers { closure, pc, base };
-                        return self.call_slowly(callee, count as usize, false);
+                        Rc::increment_strong_count(callee);
+                        wait!(Some(Rc::from_raw(closure)));
+                        begin!(callee, $count);
                     }
-                }
-                Op::TailCallThis(count) => {
-                    if closure.proto.plain && closure.proto.arity.required == count as usize {
-                        tail_call!(closure.clone(), count);
+                }};
+            }
+            // Ends the running procedure, which another one replaces.
+            macro_rules! replace {
+                () => {
+                    match &mut *view.frames.sub(1) {
+                        Frame::Call(waiting @ None, ..) => *waiting = Some(Rc::from_raw(closure)),
+                        _ => drop(Rc::from_raw(closure)),
+                    }
+                };
+            }
+            macro_rules! tail_call_borrowed {
+                ($callee:expr, $count:expr) => {{
+                    let callee = Rc::as_ptr($callee);
+                    view.move_down(0, $count);
+                    if std::ptr::eq(callee, closure) {
+                        pc = code;
+                        self.steps -= 1;
                     } else {
-                        let callee = Value::Closure(closure.clone());
-                        self.registers = Registers { closure, pc, base };
-                        return self.call_slowly(callee, count as usize, true);
+                        Rc::increment_strong_count(callee);
+                        replace!();
+                        begin!(callee, $count);
                     }
-                }
-                Op::Call(count) => match self.pop() {
-                    Value::Closure(callee)
-                        if callee.proto.plain && callee.proto.arity.required == count as usize =>
-                    {
-                        call!(callee, count);
-                    }
-                    Value::Native(native) if accepts(native, count as usize) => {
-                        let value = check!(self.native(native, count as usize));
-                        self.stack.push(value);
-                    }
-                    callee => {
-                        self.registers = Registers { closure, pc, base };
-                        return self.call_slowly(callee, count as usize, false);
-                    }
-                },
-                Op::TailCall(count) => match self.pop() {
-                    Value::Closure(callee)
-                        if callee.proto.plain && callee.proto.arity.required == count as usize =>
-                    {
-                        tail_call!(callee, count);
-                    }
-                    callee => {
-                        self.registers = Registers { closure, pc, base };
-                        return self.call_slowly(callee, count as usize, true);
-                    }
-                },
-                Op::CallNative(index, count) => {
-                    let native = closure.proto.natives[index as usize];
-                    let value = check!(self.native(native, count as usize));
-                    self.stack.push(value);
-                }
-                Op::Return => {
-                    let value = self.pop();
-                    self.stack.truncate(base);
-                    match self.frames.pop() {
-                        Some(Frame::Call(waiting, at, from)) => {
-                            closure = waiting;
-                            pc = at as usize;
-                            base = from as usize;
-                            self.stack.push(value);
+                }};
+            }
+            // Calls a procedure in Rust with the topmost values, which it takes.
+            macro_rules! native {
+                ($native:expr, $count:expr) => {{
+                    let native: &'static Native = $native;
+                    let arguments = std::slice::from_raw_parts(view.nth($count), $count as usize);
+                    let mut context = self.world.context();
+                    let result = (native.function)(&mut context, arguments);
+                    view.drop_top($count);
+                    check!(result)
+                }};
+            }
+            macro_rules! give_back {
+                ($value:expr) => {{
+                    let words: Words = $value;
+                    view.drop_frame();
+                    let frame = view.frames.sub(1);
+                    match &*frame {
+                        Frame::Call(waiting, at, from) => {
+                            view.frames = frame;
+                            let (at, from) = (*at, *from);
+                            if let Some(waiting) = std::ptr::read(waiting) {
+                                drop(Rc::from_raw(closure));
+                                closure = Rc::into_raw(waiting);
+                                code = proto_of(closure).code.as_ptr();
+                            }
+                            pc = code.add(at as usize);
+                            view.set_place(from);
+                            view.put(words);
                         }
-                        Some(frame) => {
-                            self.frames.push(frame);
-                            leave!(Ok(Flow::Return(value)));
+                        Frame::Mark(_) => leave!(Ok(Flow::Return(words.into_value()))),
+                    }
+                }};
+            }
+            loop {
+                // Each arm reads the operands itself: no register is taken by those that it does not have.
+                let op = &*pc;
+                pc = pc.add(1);
+                match *op {
+                    Op::Local(slot) => view.copy(&*view.local(slot)),
+                    Op::Take(slot) => {
+                        let words = view.take(slot);
+                        view.put(words);
+                    }
+                    Op::Const(index) => {
+                        view.copy(proto_of(closure).constants.get_unchecked(index as usize));
+                    }
+                    Op::Int(n) => view.push(Value::Int(i64::from(n))),
+                    Op::Nil => view.push(Value::Nil),
+                    Op::Bool(b) => view.push(Value::Bool(b)),
+                    Op::Unspecified => view.push(Value::Unspecified),
+                    Op::Capture(index) => view.copy(captured(closure, index)),
+                    Op::LocalCell(slot) => {
+                        let content = check!(content(&*view.local(slot)));
+                        view.push(content);
+                    }
+                    Op::CaptureCell(index) => {
+                        let content = check!(content(captured(closure, index)));
+                        view.push(content);
+                    }
+                    Op::SetLocalCell(slot) => {
+                        let value = view.pop();
+                        set_content(&*view.local(slot), value);
+                    }
+                    Op::SetCaptureCell(index) => {
+                        let value = view.pop();
+                        set_content(captured(closure, index), value);
+                    }
+                    Op::Box(slot) => {
+                        let place = view.local(slot);
+                        place.write(Value::Cell(Rc::new(place.read().into())));
+                    }
+                    Op::SetLocal(slot) => {
+                        let words = view.pop_words();
+                        discard(view.local(slot));
+                        words.put(view.local(slot));
+                    }
+                    Op::Global(index) => {
+                        let global = proto_of(closure).globals.get_unchecked(index as usize);
+                        match &*global.state.as_ptr() {
+                            State::Value(value) => view.copy(value),
+                            _ => {
+                                let global = global.clone();
+                                self.suspend(view, closure, pc);
+                                return self.need_at_previous(&global);
+                            }
                         }
-                        None => leave!(Ok(Flow::Done(value))),
                     }
-                }
-                Op::Promise => {
-                    let thunk = self.pop();
-                    let promise = Promise { state: PromiseState::Delayed(thunk).into() };
-                    self.stack.push(Value::Promise(Rc::new(promise)));
-                }
-                Op::Gexp(index) => {
-                    let proto = closure.proto.clone();
-                    let gexp = self.gexp(&proto, index as usize);
-                    self.stack.push(gexp);
-                }
-                Op::Record(index) => {
-                    let proto = closure.proto.clone();
-                    let record = check!(self.record(&proto, index as usize));
-                    self.stack.push(record);
-                }
-                Op::Car => {
-                    let top = self.stack.len() - 1;
-                    if let Value::Pair(pair) = &self.stack[top] {
-                        let car = pair.car.clone();
-                        self.stack[top] = car;
-                    } else {
-                        fallback!(car, 1);
+                    Op::SetGlobal(index) => {
+                        let value = view.pop();
+                        super::global::set(proto_of(closure).globals.get_unchecked(index as usize), value);
                     }
-                }
-                Op::Cdr => {
-                    let top = self.stack.len() - 1;
-                    if let Value::Pair(pair) = &self.stack[top] {
-                        let cdr = pair.cdr.clone();
-                        self.stack[top] = cdr;
-                    } else {
-                        fallback!(cdr, 1);
+                    Op::This => {
+                        Rc::increment_strong_count(closure);
+                        view.push(Value::Closure(Rc::from_raw(closure)));
                     }
-                }
-                Op::LocalCar(slot) => {
-                    if let Value::Pair(pair) = &self.stack[base + slot as usize] {
-                        let car = pair.car.clone();
-                        self.stack.push(car);
-                    } else {
-                        let value = self.stack[base + slot as usize].clone();
-                        self.stack.push(value);
-                        fallback!(car, 1);
+                    Op::Sibling(index) => view.push(slow::sibling(&*closure, index)),
+                    Op::Closure(index, captures) => {
+                        let proto = proto_of(closure).protos.get_unchecked(index as usize).clone();
+                        let environment = if captures == 0 {
+                            self.nothing.clone()
+                        } else {
+                            let values = view.pop_many(captures);
+                            Rc::new(Environment { values, group: Box::default() })
+                        };
+                        view.push(Value::Closure(Rc::new(Closure { proto, environment })));
                     }
-                }
-                Op::LocalCdr(slot) => {
-                    if let Value::Pair(pair) = &self.stack[base + slot as usize] {
-                        let cdr = pair.cdr.clone();
-                        self.stack.push(cdr);
-                    } else {
-                        let value = self.stack[base + slot as usize].clone();
-                        self.stack.push(value);
-                        fallback!(cdr, 1);
+                    Op::Pop => view.drop_top(1),
+                    Op::Slide(count) => {
+                        let words = view.pop_words();
+                        view.drop_top(count);
+                        view.put(words);
                     }
-                }
-                Op::Cons => {
-                    let cdr = self.pop();
-                    let car = self.pop();
-                    self.stack.push(Value::cons(car, cdr));
-                }
-                Op::Not => {
-                    let value = self.pop();
-                    self.stack.push(Value::Bool(!value.is_true()));
-                }
-                Op::IsNull => {
-                    let value = self.pop();
-                    self.stack.push(Value::Bool(matches!(value, Value::Nil)));
-                }
-                Op::IsPair => {
-                    let value = self.pop();
-                    self.stack.push(Value::Bool(matches!(value, Value::Pair(_))));
-                }
-                Op::IsEq => {
-                    let right = self.pop();
-                    let left = self.pop();
-                    self.stack.push(Value::Bool(crate::equal::eqv(&left, &right)));
-                }
-                Op::Add => arithmetic!(add, checked_add, +),
-                Op::Sub => arithmetic!(sub, checked_sub, -),
-                Op::Mul => arithmetic!(mul, checked_mul, *),
-                Op::Less => compare!(less, <),
-                Op::LessEq => compare!(less_eq, <=),
-                Op::Greater => compare!(greater, >),
-                Op::GreaterEq => compare!(greater_eq, >=),
-                Op::NumEq => compare!(num_eq, ==),
-                Op::AddInt(n) => {
-                    let top = self.stack.len() - 1;
-                    match &self.stack[top] {
+                    Op::Jump(target) => pc = code.add(target as usize),
+                    Op::JumpIfFalse(target) => {
+                        let place = view.nth(1);
+                        jump_unless!((*place).is_true(), target);
+                        view.drop_top(1);
+                    }
+                    Op::JumpIfTrue(target) => {
+                        let place = view.nth(1);
+                        jump_unless!(!(*place).is_true(), target);
+                        view.drop_top(1);
+                    }
+                    Op::JumpUnlessAbsent(slot, target) => {
+                        jump_unless!(matches!(&*view.local(slot), Value::Absent), target);
+                    }
+                    Op::Loop(count, slot, target) => {
+                        view.move_down(slot, count.into());
+                        pc = code.add(target as usize);
+                        if self.steps > 1 {
+                            self.steps -= 1;
+                        } else {
+                            leave!(self.check_limits().map(|()| Flow::Run));
+                        }
+                    }
+                    Op::CallGlobal(index, count) => {
+                        let global = proto_of(closure).globals.get_unchecked(index as usize);
+                        match &*global.state.as_ptr() {
+                            State::Value(Value::Closure(callee)) if enters!(callee, count) => {
+                                call_borrowed!(callee, count);
+                            }
+                            _ => {
+                                self.suspend(view, closure, pc);
+                                return self.call_global(index as usize, count as usize, false);
+                            }
+                        }
+                    }
+                    Op::TailCallGlobal(index, count) => {
+                        let global = proto_of(closure).globals.get_unchecked(index as usize);
+                        match &*global.state.as_ptr() {
+                            State::Value(Value::Closure(callee)) if enters!(callee, count) => {
+                                tail_call_borrowed!(callee, count);
+                            }
+                            _ => {
+                                self.suspend(view, closure, pc);
+                                return self.call_global(index as usize, count as usize, true);
+                            }
+                        }
+                    }
+                    Op::CallLocal(slot, count) => match &*view.local(slot) {
+                        Value::Closure(callee) if enters!(callee, count) => call_borrowed!(callee, count),
+                        Value::Native(native) if accepts(native, count as usize) => {
+                            let value = native!(native, count);
+                            view.push(value);
+                        }
+                        callee => {
+                            let callee = callee.clone();
+                            self.suspend(view, closure, pc);
+                            return self.call_slowly(callee, count as usize, false);
+                        }
+                    },
+                    Op::CallThis(count) => {
+                        if enters!(&*closure, count) {
+                            wait!(None);
+                            pc = code;
+                            view.set_base(count);
+                            self.steps -= 1;
+                        } else {
+                            self.suspend(view, closure, pc);
+                            return self.call_this(count as usize, false);
+                        }
+                    }
+                    Op::TailCallThis(count) => {
+                        if enters!(&*closure, count) {
+                            view.move_down(0, count);
+                            pc = code;
+                            self.steps -= 1;
+                        } else {
+                            self.suspend(view, closure, pc);
+                            return self.call_this(count as usize, true);
+                        }
+                    }
+                    Op::Call(count) => match view.pop() {
+                        Value::Closure(callee) if enters!(callee, count) => {
+                            let callee = Rc::into_raw(callee);
+                            wait!(Some(Rc::from_raw(closure)));
+                            begin!(callee, count);
+                        }
+                        Value::Native(native) if accepts(native, count as usize) => {
+                            let value = native!(native, count);
+                            view.push(value);
+                        }
+                        callee => {
+                            self.suspend(view, closure, pc);
+                            return self.call_slowly(callee, count as usize, false);
+                        }
+                    },
+                    Op::TailCall(count) => match view.pop() {
+                        Value::Closure(callee) if enters!(callee, count) => {
+                            let callee = Rc::into_raw(callee);
+                            view.move_down(0, count);
+                            replace!();
+                            begin!(callee, count);
+                        }
+                        Value::Native(native) if accepts(native, count as usize) => {
+                            let value = native!(native, count);
+                            view.push(value);
+                            give_back!(view.pop_words());
+                        }
+                        callee => {
+                            self.suspend(view, closure, pc);
+                            return self.call_slowly(callee, count as usize, true);
+                        }
+                    },
+                    Op::CallNative(index, count) => {
+                        let value = native!(*proto_of(closure).natives.get_unchecked(index as usize), count);
+                        view.push(value);
+                    }
+                    Op::Return => give_back!(view.pop_words()),
+                    Op::ReturnLocal(slot) => give_back!(view.take(slot)),
+                    Op::Group(..) | Op::CaseClosure(_) | Op::Promise | Op::Gexp(_) | Op::Record(_) => {
+                        check!(outside!(self.make(*op, proto_of(closure))));
+                    }
+                    Op::Car => part!(car),
+                    Op::Cdr => part!(cdr),
+                    Op::LocalCar(slot) => local_part!(car, slot),
+                    Op::LocalCdr(slot) => local_part!(cdr, slot),
+                    Op::Cons => {
+                        let cdr = view.pop();
+                        let car = view.pop();
+                        view.push(Value::cons(car, cdr));
+                    }
+                    Op::Reverse => match reuse::reverse(view.pop()) {
+                        Ok(value) => view.push(value),
+                        Err(value) => {
+                            view.push(value);
+                            fallback!(reverse, 1);
+                        }
+                    },
+                    Op::Append => {
+                        let (tail, list) = (view.pop(), view.pop());
+                        match reuse::append(list, tail) {
+                            Ok(value) => view.push(value),
+                            Err((list, tail)) => {
+                                view.push(list);
+                                view.push(tail);
+                                fallback!(append, 2);
+                            }
+                        }
+                    }
+                    Op::Not => {
+                        let is = !(*view.nth(1)).is_true();
+                        view.drop_top(1);
+                        view.push(Value::Bool(is));
+                    }
+                    Op::IsNull => {
+                        let is = matches!(&*view.nth(1), Value::Nil);
+                        view.drop_top(1);
+                        view.push(Value::Bool(is));
+                    }
+                    Op::IsPair => {
+                        let is = matches!(&*view.nth(1), Value::Pair(_));
+                        view.drop_top(1);
+                        view.push(Value::Bool(is));
+                    }
+                    Op::IsEq => {
+                        let is = same(&*view.nth(2), &*view.nth(1));
+                        view.drop_top(2);
+                        view.push(Value::Bool(is));
+                    }
+                    Op::Add => arithmetic!(add, checked_add, +),
+                    Op::Sub => arithmetic!(sub, checked_sub, -),
+                    Op::Mul => arithmetic!(mul, checked_mul, *),
+                    Op::Less => compare!(less, <),
+                    Op::LessEq => compare!(less_eq, <=),
+                    Op::Greater => compare!(greater, >),
+                    Op::GreaterEq => compare!(greater_eq, >=),
+                    Op::NumEq => compare!(num_eq, ==),
+                    Op::AddInt(n) => {
+                        let place = view.nth(1);
+                        match &*place {
+                            Value::Int(a) if let Some(sum) = a.checked_add(i64::from(n)) => {
+                                place.write(Value::Int(sum));
+                            }
+                            _ => {
+                                let value = check!(outside!(self.add_int(n)));
+                                view.push(value);
+                            }
+                        }
+                    }
+                    Op::LocalAddInt(slot, n) => match &*view.local(slot) {
                         Value::Int(a) if let Some(sum) = a.checked_add(i64::from(n)) => {
-                            self.stack[top] = Value::Int(sum);
+                            view.push(Value::Int(sum));
                         }
-                        _ => {
-                            let value = check!(self.add_int(n));
-                            self.stack.push(value);
+                        other => {
+                            view.push(other.clone());
+                            let value = check!(outside!(self.add_int(n)));
+                            view.push(value);
                         }
+                    },
+                    Op::JumpUnlessNull(target) => {
+                        let place = view.nth(1);
+                        jump_unless!(matches!(&*place, Value::Nil), target);
+                        view.drop_top(1);
                     }
-                }
-                Op::LocalAddInt(slot, n) => match &self.stack[base + slot as usize] {
-                    Value::Int(a) if let Some(sum) = a.checked_add(i64::from(n)) => {
-                        self.stack.push(Value::Int(sum));
+                    Op::JumpUnlessPair(target) => {
+                        let place = view.nth(1);
+                        jump_unless!(matches!(&*place, Value::Pair(_)), target);
+                        view.drop_top(1);
                     }
-                    other => {
-                        let other = other.clone();
-                        self.stack.push(other);
-                        let value = check!(self.add_int(n));
-                        self.stack.push(value);
+                    Op::JumpUnlessLocalNull(slot, target) => {
+                        jump_unless!(matches!(&*view.local(slot), Value::Nil), target);
                     }
-                },
-                Op::JumpUnlessNull(target) => {
-                    if !matches!(self.stack.pop(), Some(Value::Nil)) {
-                        pc = target as usize;
+                    Op::JumpUnlessLocalPair(slot, target) => {
+                        jump_unless!(matches!(&*view.local(slot), Value::Pair(_)), target);
                     }
-                }
-                Op::JumpUnlessPair(target) => {
-                    if !matches!(self.stack.pop(), Some(Value::Pair(_))) {
-                        pc = target as usize;
+                    Op::JumpUnlessLess(target) => compare_jump!(less, <, target),
+                    Op::JumpUnlessLessEq(target) => compare_jump!(less_eq, <=, target),
+                    Op::JumpUnlessGreater(target) => compare_jump!(greater, >, target),
+                    Op::JumpUnlessGreaterEq(target) => compare_jump!(greater_eq, >=, target),
+                    Op::JumpUnlessNumEq(target) => compare_jump!(num_eq, ==, target),
+                    Op::JumpUnlessEq(target) => {
+                        jump_unless!(same(&*view.nth(2), &*view.nth(1)), target);
+                        view.drop_top(2);
                     }
-                }
-                Op::JumpUnlessLocalNull(slot, target) => {
-                    if !matches!(self.stack[base + slot as usize], Value::Nil) {
-                        pc = target as usize;
+                    Op::JumpUnlessLocalLessInt(slot, n, target) => {
+                        compare_local_jump!(less, <, slot, n, target);
                     }
-                }
-                Op::JumpUnlessLocalPair(slot, target) => {
-                    if !matches!(self.stack[base + slot as usize], Value::Pair(_)) {
-                        pc = target as usize;
-                    }
-                }
-                Op::JumpUnlessLess(target) => compare_jump!(less, <, target),
-                Op::JumpUnlessNumEq(target) => compare_jump!(num_eq, ==, target),
-                Op::JumpUnlessEq(target) => {
-                    let right = self.pop();
-                    let left = self.pop();
-                    if !crate::equal::eqv(&left, &right) {
-                        pc = target as usize;
-                    }
-                }
-                Op::JumpUnlessLocalLessInt(slot, n, target) => {
-                    let place = base + usize::from(slot);
-                    let holds = if let Value::Int(a) = &self.stack[place] {
-                        *a < i64::from(n)
-                    } else {
-                        let value = self.stack[place].clone();
-                        self.stack.extend([value, Value::Int(i64::from(n))]);
-                        check!(self.stand_in(self.inline.less, 2)).is_true()
-                    };
-                    if !holds {
-                        pc = target as usize;
-                    }
-                }
-                Op::JumpUnlessLocalNumEqInt(slot, n, target) => {
-                    let place = base + usize::from(slot);
-                    let holds = if let Value::Int(a) = &self.stack[place] {
-                        *a == i64::from(n)
-                    } else {
-                        let value = self.stack[place].clone();
-                        self.stack.extend([value, Value::Int(i64::from(n))]);
-                        check!(self.stand_in(self.inline.num_eq, 2)).is_true()
-                    };
-                    if !holds {
-                        pc = target as usize;
+                    Op::JumpUnlessLocalNumEqInt(slot, n, target) => {
+                        compare_local_jump!(num_eq, ==, slot, n, target);
                     }
                 }
             }
         }
-    }
-
-    pub(super) fn pop(&mut self) -> Value {
-        self.stack.pop().unwrap_or(Value::Unspecified)
-    }
-
-    /// Moves the topmost values down to a place and drops what is between.
-    pub(super) fn move_down(&mut self, to: usize, count: usize) {
-        let from = self.stack.len() - count;
-        if from > to {
-            for index in 0..count {
-                self.stack.swap(to + index, from + index);
-            }
-            self.stack.truncate(to + count);
-        }
-    }
-
-    /// Calls a procedure in Rust with the topmost values, which it takes.
-    pub(super) fn native(&mut self, native: &'static Native, count: usize) -> Result<Value, Raise> {
-        let start = self.stack.len() - count;
-        let mut context = self.world.context();
-        let result = (native.function)(&mut context, &self.stack[start..]);
-        self.stack.truncate(start);
-        result
-    }
-}
-
-/// Whether a procedure in Rust takes so many arguments.
-pub(super) fn accepts(native: &Native, count: usize) -> bool {
-    let (least, most) = native.arity;
-    count >= least && most.is_none_or(|most| count <= most)
-}
-
-fn sibling(closure: &Rc<Closure>, index: u32) -> Closure {
-    let proto = closure.environment.group[index as usize].clone();
-    Closure { proto, environment: closure.environment.clone() }
-}
-
-fn content(cell: &Value) -> Result<Value, Fault> {
-    match cell {
-        Value::Cell(cell) => match &*cell.borrow() {
-            Value::Absent => Err(error::too_early().into()),
-            value => Ok(value.clone()),
-        },
-        value => Ok(value.clone()),
-    }
-}
-
-fn set_content(cell: &Value, value: Value) {
-    if let Value::Cell(cell) = cell {
-        drop(cell.replace(value));
     }
 }

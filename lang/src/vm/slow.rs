@@ -3,15 +3,15 @@
 use std::rc::Rc;
 
 use crate::{
-    code::Proto,
+    code::{Op, Proto},
     module::Global,
     native::{Native, Raise},
-    procedure::Environment,
+    procedure::{Closure, Environment, Procedure, Promise, PromiseState},
     value::{Gexp, GexpReference, Value},
 };
 
 use super::{
-    Machine, Registers,
+    Machine, Registers, error,
     frame::{Fault, Flow, Frame},
     short,
 };
@@ -61,6 +61,10 @@ impl Machine {
     pub(super) fn call_slowly(&mut self, callee: Value, count: usize, tail: bool) -> Result<Flow, Fault> {
         if tail {
             self.move_down(self.registers.base, count);
+            // Whoever waits for the same procedure needs its name once another one runs.
+            if let Some(Frame::Call(waiting @ None, ..)) = self.frames.last_mut() {
+                *waiting = Some(self.registers.closure.clone());
+            }
         } else {
             let waiting = Registers {
                 closure: self.registers.closure.clone(),
@@ -72,12 +76,75 @@ impl Machine {
         self.apply(callee, count)
     }
 
-    pub(super) fn environment(&mut self, count: usize, group: Box<[Rc<Proto>]>) -> Rc<Environment> {
-        let start = self.stack.len() - count;
-        Rc::new(Environment { values: self.stack.drain(start..).collect(), group })
+    /// Calls the running procedure.
+    #[cold]
+    pub(super) fn call_this(&mut self, count: usize, tail: bool) -> Result<Flow, Fault> {
+        let callee = Value::Closure(self.registers.closure.clone());
+        self.call_slowly(callee, count, tail)
     }
 
-    pub(super) fn gexp(&mut self, proto: &Rc<Proto>, index: usize) -> Value {
+    /// Makes what an instruction wants of the topmost values.
+    pub(super) fn make(&mut self, op: Op, proto: &Proto) -> Result<(), Fault> {
+        let value = match op {
+            Op::Group(first, count, captures) => {
+                self.group(proto, first as usize, count.into(), captures as usize);
+                return Ok(());
+            }
+            Op::CaseClosure(count) => self.case(count as usize),
+            Op::Promise => {
+                Value::Promise(Rc::new(Promise { state: PromiseState::Delayed(self.pop()).into() }))
+            }
+            Op::Gexp(index) => self.gexp(proto, index as usize),
+            Op::Record(index) => self.record(proto, index as usize)?,
+            _ => return Ok(()),
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn group(&mut self, proto: &Proto, first: usize, count: usize, captures: usize) {
+        let group: Box<[Rc<Proto>]> = proto.protos.iter().skip(first).take(count).cloned().collect();
+        let start = self.stack.len() - captures;
+        let values = self.stack.drain(start..).collect();
+        let environment = Rc::new(Environment { values, group: group.clone() });
+        for proto in group {
+            let member = Closure { proto, environment: environment.clone() };
+            self.stack.push(Value::Closure(Rc::new(member)));
+        }
+    }
+
+    /// Makes a procedure that chooses among the topmost ones.
+    fn case(&mut self, count: usize) -> Value {
+        let start = self.stack.len() - count;
+        let clauses = self.stack.drain(start..).filter_map(|value| match value {
+            Value::Closure(clause) => Some(clause),
+            _ => None,
+        });
+        Value::Procedure(Rc::new(Procedure::Case(clauses.collect())))
+    }
+
+    pub(super) fn pop(&mut self) -> Value {
+        self.stack.pop().unwrap_or(Value::Unspecified)
+    }
+
+    /// Moves the topmost values down to a place and drops what is between.
+    pub(super) fn move_down(&mut self, to: usize, count: usize) {
+        let from = self.stack.len() - count;
+        if from > to {
+            drop(self.stack.drain(to..from));
+        }
+    }
+
+    /// Calls a procedure in Rust with the topmost values, which it takes.
+    pub(super) fn native(&mut self, native: &'static Native, count: usize) -> Result<Value, Raise> {
+        let start = self.stack.len() - count;
+        let mut context = self.world.context();
+        let result = (native.function)(&mut context, self.stack.get(start..).unwrap_or(&[]));
+        self.stack.truncate(start);
+        result
+    }
+
+    fn gexp(&mut self, proto: &Proto, index: usize) -> Value {
         let Some(template) = proto.gexps.get(index) else { return Value::Unspecified };
         let extensions = self.pop();
         let modules = self.pop();
@@ -103,5 +170,44 @@ impl Machine {
             span: Some(template.span),
         };
         Value::Gexp(Rc::new(gexp))
+    }
+}
+
+/// Whether a procedure in Rust takes so many arguments.
+pub(super) fn accepts(native: &Native, count: usize) -> bool {
+    let (least, most) = native.arity;
+    count >= least && most.is_none_or(|most| count <= most)
+}
+
+/// Returns the procedure of a group with that number.
+pub(super) fn sibling(closure: &Closure, index: u32) -> Value {
+    let proto = closure.environment.group.get(index as usize).unwrap_or(&closure.proto).clone();
+    Value::Closure(Rc::new(Closure { proto, environment: closure.environment.clone() }))
+}
+
+/// Returns the content of a variable's cell.
+pub(super) fn content(cell: &Value) -> Result<Value, Fault> {
+    match cell {
+        Value::Cell(cell) => match &*cell.borrow() {
+            Value::Absent => Err(error::too_early().into()),
+            value => Ok(value.clone()),
+        },
+        value => Ok(value.clone()),
+    }
+}
+
+/// Changes the content of a variable's cell.
+pub(super) fn set_content(cell: &Value, value: Value) {
+    if let Value::Cell(cell) = cell {
+        drop(cell.replace(value));
+    }
+}
+
+/// Whether two values are the same; at once if they are symbols.
+#[inline(always)]
+pub(super) fn same(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Symbol(a), Value::Symbol(b)) => a == b,
+        _ => crate::equal::eqv(left, right),
     }
 }
