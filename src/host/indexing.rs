@@ -31,7 +31,7 @@ use crate::channel::{
     index::{
         literal_name,
         stored::{self, Findings, ModuleRecord, Stored},
-        tree::{Stamp, Tree},
+        tree::{FileRecord, Stamp, Tree},
     },
 };
 
@@ -160,14 +160,18 @@ impl Keeper {
         };
         let known: Vec<Option<ModuleOutline>> =
             tree.files.iter().map(|file| kept(&file.path, &file.hash)).collect();
-        let outlines: Vec<Option<ModuleOutline>> = tree
-            .files
-            .par_iter()
-            .zip(known)
-            .map(|(file, known)| {
-                known.or_else(|| ModuleOutline::of(&std::fs::read_to_string(&file.path).ok()?))
-            })
-            .collect();
+        let outline = |(file, known): (&FileRecord, Option<ModuleOutline>)| match known {
+            Some(known) => Ok(Some(known)),
+            None => match std::fs::read_to_string(&file.path) {
+                Ok(text) => Ok(ModuleOutline::of(&text)),
+                Err(error) => {
+                    let reason = format!("cannot read `{}`: {error}", file.path.display());
+                    Err(std::io::Error::new(error.kind(), reason))
+                }
+            },
+        };
+        let outlines: Vec<Option<ModuleOutline>> =
+            tree.files.par_iter().zip(known).map(outline).collect::<std::io::Result<_>>()?;
         let (recipes, others) = self.modules(&tree);
         let total = recipes.len();
         let done = AtomicUsize::new(0);

@@ -1,8 +1,10 @@
-//! Unbound names.
+//! What diagnostics need of modules: unbound names, and the macro behind a place.
 
-use crate::{diagnostic::Diagnostic, native::Side, span::Span, suggest::closest, symbol::Symbol};
+use crate::{
+    diagnostic::Diagnostic, expand::Macro, native::Side, span::Span, suggest::closest, symbol::Symbol,
+};
 
-use super::{ModuleId, ModuleName, World};
+use super::{Binding, ModuleId, ModuleName, PRELUDE_MODULE, World};
 
 /// Returns the diagnostic for a name that means nothing in a module; `locals` are the variables in scope.
 pub(crate) fn unbound(
@@ -128,4 +130,23 @@ fn through_imports(world: &mut World, name: Symbol, module: ModuleId) -> Option<
         }
     }
     private
+}
+
+impl World {
+    /// Returns the name of the user's macro whose use stands at a place.
+    pub fn macro_used_at(&self, span: Span) -> Option<Symbol> {
+        let text = self.sources.get(span.file)?.text();
+        let form = text.get(span.start as usize..span.end as usize)?.strip_prefix('(')?;
+        let end = form.find(|c: char| c.is_whitespace() || "()[]\";'".contains(c))?;
+        let name = Symbol::new(form.get(..end)?);
+        let module = self.module(*self.of_files.get(&span.file)?);
+        let binding = module.table.get(&name).or_else(|| module.cache.get(&name))?;
+        let Binding::Macro(found) = binding else { return None };
+        let own = match &**found {
+            Macro::Rules(rules) => rules.env.module != PRELUDE_MODULE,
+            Macro::Procedure(_) => true,
+            _ => false,
+        };
+        own.then_some(name)
+    }
 }

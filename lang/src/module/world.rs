@@ -511,23 +511,6 @@ impl World {
         Ok(())
     }
 
-    /// Returns the name of the user's macro whose use stands at a place.
-    pub fn macro_used_at(&self, span: Span) -> Option<Symbol> {
-        let text = self.sources.get(span.file)?.text();
-        let form = text.get(span.start as usize..span.end as usize)?.strip_prefix('(')?;
-        let end = form.find(|c: char| c.is_whitespace() || "()[]\";'".contains(c))?;
-        let name = Symbol::new(form.get(..end)?);
-        let module = self.module(*self.of_files.get(&span.file)?);
-        let binding = module.table.get(&name).or_else(|| module.cache.get(&name))?;
-        let Binding::Macro(found) = binding else { return None };
-        let own = match &**found {
-            Macro::Rules(rules) => rules.env.module != PRELUDE_MODULE,
-            Macro::Procedure(_) => true,
-            _ => false,
-        };
-        own.then_some(name)
-    }
-
     /// Returns the error for a name that a module does not export.
     pub fn not_exported(&self, id: ModuleId, name: Symbol, span: Span) -> ExpandError {
         let module = self.module(id);
