@@ -49,7 +49,8 @@ impl<'a> FetchExecutor<'a> {
         made.as_ref().map_err(|reason| BuildError::NotStarted { reason: reason.clone() })
     }
 
-    fn fetch(&self, task: &Task<'_>) -> Result<BuildResult, BuildError> {
+    /// Nothing when another process is fetching it.
+    fn fetch(&self, task: &Task<'_>) -> Result<Option<BuildResult>, BuildError> {
         let started = Instant::now();
         let derivation = &task.node.derivation;
         let bad = |variable: &str, problem| BuildError::BadDerivation { variable: variable.into(), problem };
@@ -58,9 +59,9 @@ impl<'a> FetchExecutor<'a> {
         let urls = derivation.env_str("urls").ok_or_else(|| bad("urls", "is missing"))?;
         let flag = |name| derivation.env_str(name).is_some_and(|value| !value.is_empty() && value != "0");
         let plain = fixed.method == ContentMethod::Flat;
-        let locks = lock_outputs(self.store, task)?;
+        let Some(locks) = lock_outputs(self.store, task)? else { return Ok(None) };
         if self.store.is_valid(&output.path)? {
-            return Ok(BuildResult::AlreadyThere);
+            return Ok(Some(BuildResult::AlreadyThere));
         }
         let download = Download {
             name: derivation.name.to_string(),
@@ -91,12 +92,12 @@ impl<'a> FetchExecutor<'a> {
         // Nothing is there after a success; what has the wrong content is of no use to a later run.
         let _ = remove_tree(&file);
         registered?;
-        Ok(BuildResult::Realised(Done {
+        Ok(Some(BuildResult::Realised(Done {
             outputs: vec![output.path.clone()],
             elapsed: started.elapsed(),
             received: fetched.size,
             ..Done::default()
-        }))
+        })))
     }
 
     /// Unpacks an archive; answers its only top directory, or the directory of its content.
@@ -116,9 +117,9 @@ impl Executor for FetchExecutor<'_> {
         self.options.max_fetches
     }
 
-    fn realise(&self, task: &Task<'_>) -> BuildResult {
+    fn realise(&self, task: &Task<'_>) -> Option<BuildResult> {
         debug_assert_eq!(task.node.derivation.builder, FETCHURL);
-        self.fetch(task).unwrap_or_else(BuildResult::from)
+        self.fetch(task).unwrap_or_else(|error| Some(BuildResult::from(error)))
     }
 }
 

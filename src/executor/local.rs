@@ -60,11 +60,12 @@ impl<'a> LocalExecutor<'a> {
         Ok(true)
     }
 
-    fn build(&self, task: &Task<'_>) -> Result<BuildResult, Box<Failed>> {
+    /// Nothing when another process is building it.
+    fn build(&self, task: &Task<'_>) -> Result<Option<BuildResult>, Box<Failed>> {
         let started = Instant::now();
-        let locks = lock_outputs(self.store, task)?;
+        let Some(locks) = lock_outputs(self.store, task)? else { return Ok(None) };
         if task.action != Action::Check && self.all_valid(task)? {
-            return Ok(BuildResult::AlreadyThere);
+            return Ok(Some(BuildResult::AlreadyThere));
         }
         let directory = self.scratch.take()?;
         let prepared = self.preparer.prepare(&task.node.derivation, &task.inputs, &directory);
@@ -77,7 +78,7 @@ impl<'a> LocalExecutor<'a> {
         self.scratch.give_back(directory);
         let elapsed = started.elapsed();
         match result {
-            Ok(done) => Ok(BuildResult::Realised(Done { elapsed, ..done })),
+            Ok(done) => Ok(Some(BuildResult::Realised(Done { elapsed, ..done }))),
             Err(mut failed) => {
                 failed.elapsed = elapsed;
                 Err(failed)
@@ -197,29 +198,21 @@ impl Executor for LocalExecutor<'_> {
         self.options.max_jobs
     }
 
-    fn realise(&self, task: &Task<'_>) -> BuildResult {
+    fn realise(&self, task: &Task<'_>) -> Option<BuildResult> {
         match self.build(task) {
             Ok(result) => result,
-            Err(failed) if matches!(failed.error, BuildError::Cancelled) => BuildResult::Cancelled,
-            Err(failed) => BuildResult::Failed(failed),
+            Err(failed) if matches!(failed.error, BuildError::Cancelled) => Some(BuildResult::Cancelled),
+            Err(failed) => Some(BuildResult::Failed(failed)),
         }
     }
 }
 
-/// Takes the right to make a derivation's outputs; says so when another process has it.
-pub(super) fn lock_outputs(store: &LocalStore, task: &Task<'_>) -> Result<Vec<ItemLock>, BuildError> {
+/// Takes the right to make a derivation's outputs; nothing when another process has it.
+pub(super) fn lock_outputs(store: &LocalStore, task: &Task<'_>) -> Result<Option<Vec<ItemLock>>, BuildError> {
     let outputs: BTreeSet<StorePath> = task.node.outputs().map(|(_, path)| path.clone()).collect();
-    let mut told = false;
-    let waiting = || {
-        if !told {
-            told = true;
-            task.observer.observe(Event::Waiting { id: task.id, name: &task.node.derivation.name });
-        }
-        !task.cancel.cancelled()
-    };
-    match store.lock_items(&outputs, waiting) {
-        Err(StoreError::Interrupted { .. }) => Err(BuildError::Cancelled),
-        other => Ok(other?),
+    match store.lock_items(&outputs, || false) {
+        Err(StoreError::Interrupted { .. }) => Ok(None),
+        other => Ok(Some(other?)),
     }
 }
 

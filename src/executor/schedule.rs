@@ -1,7 +1,8 @@
 //! Ready queues over the plan.
 //!
 //! Fetches and builds have queues and threads of their own, so that a slow mirror never keeps a processor idle. Of what is
-//! ready, that comes first on which the longest chain of other work waits. When a derivation fails, what needs it is given up and
+//! ready, that comes first on which the longest chain of other work waits. What another process is making just now is put off and
+//! tried again, so that processes which share a store share its work. When a derivation fails, what needs it is given up and
 //! everything else goes on, unless the first failure is to stop all.
 //!
 //! Invariant: every derivation of the plan gets exactly one result.
@@ -10,7 +11,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -22,6 +23,10 @@ use crate::{
     store::LocalStore,
     store_path::StorePath,
 };
+
+/// How often what another process makes is looked at again: often at first, for short builds.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
 /// One derivation to realise: everything an executor sees.
 pub struct Task<'a> {
@@ -44,8 +49,9 @@ pub trait Executor: Sync {
     /// How many it takes at the same time.
     fn slots(&self) -> usize;
 
-    /// Realises one and waits for its end. On success all its outputs are valid.
-    fn realise(&self, task: &Task<'_>) -> BuildResult;
+    /// Realises one and waits for its end. On success all its outputs are valid. Nothing, at once, when another process is
+    /// making it.
+    fn realise(&self, task: &Task<'_>) -> Option<BuildResult>;
 }
 
 /// Makes the wanted outputs valid on this machine.
@@ -104,7 +110,19 @@ struct State {
     waiting: BTreeMap<NodeId, usize>,
     ready_fetches: BinaryHeap<Place>,
     ready_builds: BinaryHeap<Place>,
+    /// What other processes were making when last looked at.
+    put_off: Vec<PutOff>,
     results: BTreeMap<NodeId, BuildResult>,
+}
+
+/// A derivation that another process was making.
+struct PutOff {
+    id: NodeId,
+    queue: Queue,
+    /// When to look again.
+    due: Instant,
+    /// How long it was put off.
+    pause: Duration,
 }
 
 /// Runs one plan.
@@ -223,34 +241,61 @@ impl<'a> Scheduler<'a> {
     }
 
     fn work(&self, queue: Queue, executor: &dyn Executor) {
-        while let Some(id) = self.next(queue) {
+        while let Some((id, pause)) = self.next(queue) {
             let node = self.graph.node(id);
             let action = self.action(id);
             let name = &node.derivation.name;
-            self.observer.observe(Event::Started { id, name, action });
+            if pause.is_none() {
+                self.observer.observe(Event::Started { id, name, action });
+            }
             let inputs = self.inputs(node);
             let task = Task { id, node, inputs, action, observer: self.observer, cancel: self.cancel };
-            let result = executor.realise(&task);
-            self.finish(id, result);
+            match executor.realise(&task) {
+                Some(result) => self.finish(id, result),
+                None => self.put_off(id, queue, pause),
+            }
         }
     }
 
-    /// Waits for something to do; nothing when all is done or everything is to stop.
-    fn next(&self, queue: Queue) -> Option<NodeId> {
+    /// Waits for something to do; nothing when all is done or everything is to stop. What was put off comes with its pause.
+    fn next(&self, queue: Queue) -> Option<(NodeId, Option<Duration>)> {
         let mut state = self.lock();
         loop {
             if self.cancel.cancelled() || state.results.len() == self.plan.needs.len() {
                 return None;
+            }
+            let first = state.put_off.iter().enumerate().filter(|(_, one)| one.queue == queue);
+            let first = first.min_by_key(|(_, one)| one.due).map(|(index, one)| (index, one.due));
+            let left = first.map(|(index, due)| (index, due.saturating_duration_since(Instant::now())));
+            // Looking is cheap, and what has become valid may be needed by much.
+            if let Some((index, Duration::ZERO)) = left {
+                let again = state.put_off.swap_remove(index);
+                return Some((again.id, Some(again.pause)));
             }
             let place = match queue {
                 Queue::Fetches => state.ready_fetches.pop(),
                 Queue::Builds => state.ready_builds.pop(),
             };
             if let Some((_, Reverse(id))) = place {
-                return Some(id);
+                return Some((id, None));
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match left {
+                Some((_, left)) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
+    }
+
+    fn put_off(&self, id: NodeId, queue: Queue, before: Option<Duration>) {
+        if before.is_none() {
+            self.observer.observe(Event::Waiting { id, name: &self.graph.node(id).derivation.name });
+        }
+        let pause = before.map_or(SHORTEST_PAUSE, |before| (before * 2).min(LONGEST_PAUSE));
+        self.lock().put_off.push(PutOff { id, queue, due: Instant::now() + pause, pause });
+        // Another worker of the queue may wait for longer, or without an end.
+        self.changed.notify_all();
     }
 
     fn finish(&self, id: NodeId, result: BuildResult) {
