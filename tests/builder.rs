@@ -37,6 +37,8 @@ fn job(directory: &Path, code: &str) -> BuilderJob {
         cores: 2,
         build_dir: directory.clone(),
         store_dir: directory.join("store"),
+        layers: Vec::new(),
+        libraries: Vec::new(),
         sandbox_shell: None,
     }
 }

@@ -9,7 +9,7 @@ use hpcl_lang::{
 
 use super::{
     condition::row,
-    world::{expect_path, flag},
+    world::{expect_path, flag, world},
 };
 use crate::elf::{self, ElfError, ElfInfo, SearchTag};
 
@@ -125,5 +125,8 @@ fn set_runpath(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, 
 
 fn shrink(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let path = expect_path(context, "shrink-elf-runpath", arguments, 0)?;
-    elf::shrink_runpath(&path).map(|dropped| texts(&dropped)).map_err(failed)
+    let dropped = elf::shrink_runpath(&path).map_err(failed)?;
+    // Without layers the linker's wrapper would have found these in their turn.
+    elf::order_runpath(&path, &world(context)?.libraries).map_err(failed)?;
+    Ok(texts(&dropped))
 }

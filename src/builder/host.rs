@@ -18,7 +18,7 @@ use hpcl_lang::{
 };
 use rustc_hash::FxHashMap;
 
-use super::world::World;
+use super::{bytes, world::World};
 use crate::executor::BuilderJob;
 
 /// The host of the interpreter inside a build.
@@ -36,7 +36,8 @@ impl BuilderHost {
         let mut environment: BTreeMap<String, OsString> =
             job.env.iter().map(|(name, value)| (name.clone(), value.into())).collect();
         // for the linker wrapper: what is built may need libraries of its own outputs
-        let outputs = job.outputs.iter().map(|(_, path)| path.as_os_str());
+        let outputs =
+            job.outputs.iter().map(|(_, path)| path).chain(&job.libraries).map(|path| path.as_os_str());
         environment.insert("HPCL_OUTPUTS".into(), outputs.collect::<Vec<_>>().join(OsStr::new(":")));
         let world = World {
             directory: job.build_dir.clone(),
@@ -44,6 +45,8 @@ impl BuilderHost {
             outputs: job.outputs.clone(),
             cores: job.cores,
             store: job.store_dir.clone(),
+            layers: job.layers.clone(),
+            libraries: job.libraries.iter().map(|item| bytes::path_text(&item.join("lib"))).collect(),
             phase: None,
         };
         BuilderHost { modules, world }

@@ -15,7 +15,7 @@ use super::{
     bytes,
     condition::{SystemError, row},
     files::replace_content,
-    world::{expect_path, world},
+    world::{World, expect_path, world},
 };
 
 /// The length of the hash in a store path's name.
@@ -70,10 +70,10 @@ pub static NATIVES: &[Native] = &[
     ),
 ];
 
-/// Returns the hash of a store path: the first part of its name below the store.
-fn hash_of<'a>(procedure: &'static str, store: &Path, path: &'a str) -> Result<&'a str, Raise> {
-    let prefix = format!("{}/", bytes::path_text(store));
-    let name = path.strip_prefix(&prefix).unwrap_or(path);
+/// Returns the hash of a store path: the first part of its name below one of the stores.
+fn hash_of<'a>(procedure: &'static str, world: &World, path: &'a str) -> Result<&'a str, Raise> {
+    let below = |store: &Path| path.strip_prefix(&*bytes::path_text(store))?.strip_prefix('/');
+    let name = world.stores().find_map(below).unwrap_or(path);
     match name.get(..HASH) {
         Some(hash)
             if name.as_bytes().get(HASH) == Some(&b'-')
@@ -90,8 +90,8 @@ fn needles(
     procedure: &'static str,
     paths: &[String],
 ) -> Result<Vec<String>, Raise> {
-    let store = world(context)?.store.clone();
-    paths.iter().map(|path| Ok(format!("{}-", hash_of(procedure, &store, path)?))).collect()
+    let world = world(context)?;
+    paths.iter().map(|path| Ok(format!("{}-", hash_of(procedure, world, path)?))).collect()
 }
 
 fn searcher(needles: &[String]) -> Result<AhoCorasick, Raise> {
@@ -157,11 +157,17 @@ fn remove_all(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
     let file = expect_path(context, "remove-store-references", arguments, 0)?;
     let kept = expect_strings("remove-store-references", arguments, 1)?;
     let kept = needles(context, "remove-store-references", &kept)?;
-    let mut prefix = bytes::encode(&bytes::path_text(&world(context)?.store)).into_owned();
-    prefix.push(b'/');
     let mut content = read("remove-store-references", &file)?;
-    let hits: Vec<usize> = memchr::memmem::find_iter(&content, &prefix)
-        .map(|start| start + prefix.len())
+    let prefixes: Vec<Vec<u8>> = world(context)?
+        .stores()
+        .map(|store| [&*bytes::encode(&bytes::path_text(store)), b"/"].concat())
+        .collect();
+    let found = |prefix: &'_ Vec<u8>| -> Vec<usize> {
+        memchr::memmem::find_iter(&content, prefix).map(|start| start + prefix.len()).collect()
+    };
+    let hits: Vec<usize> = prefixes
+        .iter()
+        .flat_map(found)
         .filter(|&start| {
             content.get(start..=start + HASH).is_some_and(|name| {
                 name.ends_with(b"-")
@@ -179,20 +185,26 @@ const PIECE: usize = 16;
 
 fn in_pieces(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let file = expect_path(context, "store-name-in-pieces?", arguments, 0)?;
-    let store = bytes::encode(&bytes::path_text(&world(context)?.store)).into_owned();
-    Ok(Value::Bool(is_in_pieces(&read("store-name-in-pieces?", &file)?, &store)))
+    let content = read("store-name-in-pieces?", &file)?;
+    let stores: Vec<Vec<u8>> =
+        world(context)?.stores().map(|store| bytes::encode(&bytes::path_text(store)).into_owned()).collect();
+    Ok(Value::Bool(is_in_pieces(&content, &stores)))
 }
 
-/// Whether the first piece of the store directory's name occurs without the rest, or the last one without what comes before.
-fn is_in_pieces(content: &[u8], store: &[u8]) -> bool {
-    let start = store.len().saturating_sub(1) / PIECE * PIECE;
-    let (Some(first), Some(last)) = (store.get(..PIECE), store.get(start..)) else { return false };
-    let last = [last, b"/"].concat();
+/// Whether the first piece of a store directory's name occurs without the rest, or the last one without what comes before. The
+/// directories are equally long, and may have pieces in common.
+fn is_in_pieces(content: &[u8], stores: &[Vec<u8>]) -> bool {
     let whole_at = |place: Option<usize>| {
-        place.is_some_and(|place| content.get(place..place + store.len()).is_some_and(|here| here == store))
+        let here = place.and_then(|place| content.get(place..));
+        here.is_some_and(|here| stores.iter().any(|store| here.starts_with(store)))
     };
-    memchr::memmem::find_iter(content, first).any(|place| !whole_at(Some(place)))
-        || memchr::memmem::find_iter(content, &last).any(|place| !whole_at(place.checked_sub(start)))
+    stores.iter().any(|store| {
+        let start = store.len().saturating_sub(1) / PIECE * PIECE;
+        let (Some(first), Some(last)) = (store.get(..PIECE), store.get(start..)) else { return false };
+        let last = [last, b"/"].concat();
+        memchr::memmem::find_iter(content, first).any(|place| !whole_at(Some(place)))
+            || memchr::memmem::find_iter(content, &last).any(|place| !whole_at(place.checked_sub(start)))
+    })
 }
 
 /// Returns both strings as bytes when they are of equal length.
@@ -253,20 +265,28 @@ mod tests {
     fn a_name_that_was_cut_up_is_noticed() {
         let store = b"/home/somebody/.local/share/hpcl_____________________/store";
         let whole = [b"x".as_slice(), store, b"/abc-hello\0 ", store, b"/def"].concat();
-        assert!(!is_in_pieces(&whole, store));
-        assert!(is_in_pieces(b"/home/somebody/.and then something else", store));
+        let stores = [store.to_vec()];
+        assert!(!is_in_pieces(&whole, &stores));
+        assert!(is_in_pieces(b"/home/somebody/.and then something else", &stores));
         let tail = [&store[(store.len() - 1) / PIECE * PIECE..], b"/abcd"].concat();
-        assert!(is_in_pieces(&tail, store));
-        assert!(!is_in_pieces(b"nothing of it", store));
+        assert!(is_in_pieces(&tail, &stores));
+        assert!(!is_in_pieces(b"nothing of it", &stores));
+        // Directories with a beginning and an end in common.
+        let layer = b"/home/somebodyelse/.local/share/hpcl_________________/store";
+        let both = [store.as_slice(), b"/abc", layer, b"/def"].concat();
+        assert!(is_in_pieces(&both, &stores));
+        assert!(!is_in_pieces(&both, &[store.to_vec(), layer.to_vec()]));
     }
 
     #[test]
     fn only_store_paths_have_a_hash() {
-        let store = Path::new("/s/store");
+        let world = World { store: "/s/store".into(), layers: vec!["/l/store".into()], ..World::default() };
+        let below = format!("/l/store/{}-hello", "1".repeat(32));
+        assert_eq!(hash_of("test", &world, &below).unwrap(), "1".repeat(32));
         let name = format!("/s/store/{}-hello", "0".repeat(32));
-        assert_eq!(hash_of("test", store, &name).unwrap(), "0".repeat(32));
+        assert_eq!(hash_of("test", &world, &name).unwrap(), "0".repeat(32));
         for bad in ["/s/store/short-x", "/bin/sh", &format!("/s/store/{}-x", "e".repeat(32))] {
-            assert!(hash_of("test", store, bad).is_err(), "{bad}");
+            assert!(hash_of("test", &world, bad).is_err(), "{bad}");
         }
     }
 }

@@ -29,11 +29,20 @@ pub struct World {
     pub cores: u32,
     /// The local store directory.
     pub store: PathBuf,
+    /// The store directories of the layers below it.
+    pub layers: Vec<PathBuf>,
+    /// Directories that the linker's wrapper was told of, because they lie in another store than it.
+    pub libraries: Vec<String>,
     /// The phase that runs, and when it began.
     pub phase: Option<(String, Instant)>,
 }
 
 impl World {
+    /// The store directories in which inputs lie.
+    pub fn stores(&self) -> impl Iterator<Item = &Path> {
+        std::iter::once(&self.store).chain(&self.layers).map(PathBuf::as_path)
+    }
+
     /// Returns the absolute name of a file.
     pub fn resolve(&self, name: &str) -> PathBuf {
         self.directory.join(bytes::text_path(name))

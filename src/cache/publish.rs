@@ -166,7 +166,7 @@ impl Publisher {
         let mut known = items().get(hash).cloned();
         if known.is_none() {
             // It may have come since the list was made.
-            let all = self.store.items()?;
+            let all = self.store.all_items()?;
             *items() = all.into_iter().map(|path| (path.hash_part().to_owned(), path)).collect();
             known = items().get(hash).cloned();
         }

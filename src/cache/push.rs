@@ -206,7 +206,7 @@ pub(super) fn archive<W: Write>(
     dump(&store.local_path(&item.path), &mut buffered).map_err(|error| CacheError::Store(error.into()))?;
     let error = || CacheError::file("write the archive of", Path::new(item.path.as_str()));
     let rewriter = buffered.into_inner().map_err(|failed| error()(failed.into_error()))?;
-    let Counted { inner, hasher, .. } = rewriter.finish().map_err(error())?;
+    let (Counted { inner, hasher, .. }, _) = rewriter.finish().map_err(error())?;
     Ok((hasher.finish(), inner))
 }
 

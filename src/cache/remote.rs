@@ -1,6 +1,7 @@
 //! Reading from a cache.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, BufReader, Read},
     ops::ControlFlow,
@@ -90,6 +91,7 @@ impl Cache {
             registered: std::time::SystemTime::now()
                 .duration_since(std::time::SystemTime::UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
+            layers: BTreeMap::new(),
             log: None,
         };
         Ok(store.stage(item, archive)?)

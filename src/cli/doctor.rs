@@ -14,7 +14,7 @@ use crate::{
     fetch::{Mirrors, Settings},
     report::{chain, exit_code, quantity},
     sandbox,
-    store::{LocalStore, StoreConfig},
+    store::{LocalStore, StoreConfig, StoreError},
 };
 
 /// Arguments of `hpcl doctor`.
@@ -131,9 +131,20 @@ fn builds(findings: &mut Vec<Finding>) -> bool {
 
 /// Whether the store can be used.
 fn store(findings: &mut Vec<Finding>) -> bool {
-    let opened = StoreConfig::from_env().and_then(LocalStore::open);
-    let store = match opened {
+    let configured = StoreConfig::from_env().and_then(|mut config| {
+        if !StoreConfig::names_layers() {
+            // Settings that cannot be read are a finding of their own.
+            config.set_layers(Settings::load().unwrap_or_default().store.layers)?;
+        }
+        Ok(config)
+    });
+    let store = match configured.and_then(LocalStore::open) {
         Ok(store) => store,
+        Err(error @ StoreError::LayerGone { .. }) => {
+            let remedy = Some("mount it, or correct `HPCL_STORE_LAYERS` and the settings".into());
+            findings.push(Finding { level: Level::Bad, about: "layers", text: chain(&error), remedy });
+            return false;
+        }
         Err(error) => {
             let remedy = Some("`HPCL_STORE` names another directory for it".into());
             findings.push(Finding { level: Level::Bad, about: "store", text: chain(&error), remedy });
@@ -142,6 +153,9 @@ fn store(findings: &mut Vec<Finding>) -> bool {
     };
     let place = store.local_dir();
     findings.push(finding(Level::Good, "store", place.display().to_string()));
+    for layer in store.layers() {
+        findings.push(finding(Level::Good, "layer", layer.display().to_string()));
+    }
     let Ok(disk) = statfs(place) else { return true };
     let free = disk.blocks_available().saturating_mul(u64::try_from(disk.block_size()).unwrap_or(0));
     let kind = filesystem(place).map_or(String::new(), |kind| format!(" ({kind})"));

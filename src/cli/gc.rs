@@ -107,6 +107,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         quantity::bytes(report.freed),
         report.kept
     )?;
+    if report.left_to_owners > 0 {
+        writeln!(
+            err,
+            "{} of them belong to others of your group; their room comes back when those run `hpcl gc`",
+            report.left_to_owners
+        )?;
+    }
     if !arguments.dry_run && enough.is_some() {
         let now = store.available()?;
         if !now.covers(wanted) {

@@ -26,6 +26,7 @@ mod relocate;
 mod repl;
 mod run;
 mod session;
+mod sharing;
 mod shell;
 mod show;
 mod store;
@@ -98,6 +99,8 @@ enum Verb {
     Show(show::Arguments),
     /// Print how large packages are with all that they bring along
     Size(closure::SizeArguments),
+    /// Make stores for a group, and see what lies below one's own
+    Store(sharing::Arguments),
     /// Put what a bundle holds into the store, without a network
     Unbundle(bundle::UnbundleArguments),
     /// Check that every item of the store is what it was when it was put there
@@ -142,6 +145,7 @@ pub fn main() -> ExitCode {
         Verb::Shell(arguments) => shell::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Size(arguments) => closure::size(&arguments),
+        Verb::Store(arguments) => sharing::run(&arguments),
         Verb::Unbundle(arguments) => bundle::unbundle(&arguments),
         Verb::Verify(arguments) => store::verify(&arguments),
         Verb::Weather(arguments) => weather::weather(&arguments),

@@ -20,9 +20,18 @@ use crate::{
     store_path::StorePath,
 };
 
-/// Opens the store of the environment.
+/// Opens the store of the environment and the settings.
 pub fn open_store() -> Result<LocalStore, Failure> {
-    Ok(LocalStore::open(StoreConfig::from_env()?)?)
+    Ok(LocalStore::open(store_config()?)?)
+}
+
+/// Where the store lies, and what is below it.
+pub fn store_config() -> Result<StoreConfig, Failure> {
+    let mut config = StoreConfig::from_env()?;
+    if !StoreConfig::names_layers() {
+        config.set_layers(Settings::load().map_err(FetchError::from)?.store.layers)?;
+    }
+    Ok(config)
 }
 
 /// Makes outputs of the graph valid in the store and returns their paths, in the order asked for. With `--dry-run` it

@@ -27,6 +27,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let base = std::path::absolute(&arguments.directory)?;
     let mut config = StoreConfig::at(&base)?;
     config.durable = store.config().durable;
+    config.set_layers(store.layers().map(std::path::Path::to_owned))?;
     if config.store_dir() == store.local_dir() {
         return Err(Failure::new("the store is there already").code(exit_code::USAGE));
     }

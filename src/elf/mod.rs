@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use edit::{Edit, SearchTag};
 use image::{DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, Image};
 pub use image::{ElfKind, Malformed};
-pub use search::{missing_libraries, shrink_runpath};
+pub use search::{missing_libraries, order_runpath, shrink_runpath};
 
 /// Why a file could not be read or edited.
 #[derive(Debug, thiserror::Error)]

@@ -31,6 +31,31 @@ pub fn shrink_runpath(path: &Path) -> Result<Vec<String>> {
     Ok(dropped)
 }
 
+/// Moves directories that stand too early in the RUNPATH (or RPATH) behind those of libraries that are needed before theirs; says
+/// whether that changed the file.
+pub fn order_runpath(path: &Path, early: &[String]) -> Result<bool> {
+    let Some(info) = inspect(path)? else { return Ok(false) };
+    let before = info.search_path().to_vec();
+    let Some(start) = before.iter().position(|directory| early.contains(directory)) else { return Ok(false) };
+    let first_needed = |directory: &String| {
+        let resolved = resolve(directory, path)?;
+        info.needed.iter().position(|name| provides(&resolved, name, &info))
+    };
+    let (moved, mut order): (Vec<String>, Vec<String>) =
+        before.iter().cloned().partition(|directory| early.contains(directory));
+    for directory in moved {
+        let needed = first_needed(&directory);
+        let behind = |other: &String| first_needed(other) > needed;
+        let place = order.iter().skip(start).position(behind);
+        order.insert(place.map_or(order.len(), |place| start + place), directory);
+    }
+    if order == before {
+        return Ok(false);
+    }
+    let tag = if info.runpath.is_empty() { SearchTag::Rpath } else { SearchTag::Runpath };
+    set_runpath(path, &order, tag)
+}
+
 /// The needed libraries that no directory of the search path provides, other than the interpreter itself.
 ///
 /// Names with a slash are paths and are looked up as they are.

@@ -28,6 +28,12 @@ pub struct BuilderJob {
     pub build_dir: PathBuf,
     /// The local store directory.
     pub store_dir: PathBuf,
+    /// The store directories of the layers, in which inputs may lie too.
+    #[serde(default)]
+    pub layers: Vec<PathBuf>,
+    /// Inputs with libraries that the compiler's linker does not find to be in a store.
+    #[serde(default)]
+    pub libraries: Vec<PathBuf>,
     /// What `/bin/sh` links to in the sandbox, if anything.
     pub sandbox_shell: Option<PathBuf>,
 }

@@ -73,8 +73,8 @@ impl Prepared {
 #[derive(Debug)]
 pub(super) struct Preparer<'a> {
     store: &'a LocalStore,
-    /// The store directory without symbolic links: binds are made from a root in which links would lead astray.
-    real_store: PathBuf,
+    /// The store directories without symbolic links: binds are made from a root in which links would lead astray.
+    real_stores: BTreeMap<PathBuf, PathBuf>,
     cores: u32,
     sandbox: bool,
     references: Mutex<BTreeMap<StorePath, BTreeSet<StorePath>>>,
@@ -82,9 +82,13 @@ pub(super) struct Preparer<'a> {
 
 impl<'a> Preparer<'a> {
     pub(super) fn new(store: &'a LocalStore, cores: u32, sandbox: bool) -> Result<Self, BuildError> {
-        let local = store.local_dir();
-        let real_store = fs::canonicalize(local).map_err(BuildError::io("resolve", local))?;
-        Ok(Preparer { store, real_store, cores, sandbox, references: Mutex::default() })
+        let directories = std::iter::once(store.local_dir()).chain(store.layers());
+        let real = |directory: &Path| {
+            let real = fs::canonicalize(directory).map_err(BuildError::io("resolve", directory))?;
+            Ok((directory.to_owned(), real))
+        };
+        let real_stores = directories.map(real).collect::<Result<_, BuildError>>()?;
+        Ok(Preparer { store, real_stores, cores, sandbox, references: Mutex::default() })
     }
 
     /// Prepares a build in a directory of the scratch pool.
@@ -104,7 +108,7 @@ impl<'a> Preparer<'a> {
         };
         let build = directory.join("build");
         let outputs_in = directory.join("store");
-        let job = self.job(derivation, if self.sandbox { Path::new(BUILD) } else { &build })?;
+        let job = self.job(derivation, inputs, if self.sandbox { Path::new(BUILD) } else { &build })?;
         let mut spec = SandboxSpec::new(directory);
         if self.sandbox {
             let tmp = directory.join("tmp");
@@ -114,7 +118,11 @@ impl<'a> Preparer<'a> {
                 .writable(&build, BUILD)
                 .writable(&outputs_in, self.store.local_dir());
             for item in self.closure(inputs)? {
-                spec = spec.read_only(self.real_store.join(item.as_str()), self.store.local_path(&item));
+                for place in self.store.places_of(&item) {
+                    let directory = place.parent().and_then(|directory| self.real_stores.get(directory));
+                    let real = directory.map_or_else(|| place.clone(), |real| real.join(item.as_str()));
+                    spec = spec.read_only(real, place);
+                }
             }
             spec.links = job
                 .sandbox_shell
@@ -129,14 +137,22 @@ impl<'a> Preparer<'a> {
         Ok(Prepared { order: BuildOrder { spec, job }, isolation, directory: directory.to_owned(), outputs })
     }
 
-    fn job(&self, derivation: &Derivation, build_dir: &Path) -> Result<BuilderJob, BuildError> {
+    fn job(
+        &self,
+        derivation: &Derivation,
+        inputs: &[StorePath],
+        build_dir: &Path,
+    ) -> Result<BuilderJob, BuildError> {
+        // A build that is checked makes what may lie in a layer.
+        let made: BTreeSet<StorePath> =
+            derivation.outputs.values().map(|output| output.path.clone()).collect();
         let mut env: BTreeMap<String, String> =
             DEFAULTS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let mut code = None;
         let mut modules = Vec::new();
         for (name, value) in &derivation.env {
             let name = text(name, "name", "is not UTF-8")?;
-            let value = String::from_utf8(self.store.to_local(value))
+            let value = String::from_utf8(self.store.to_local_making(value, &made))
                 .map_err(|_| BuildError::BadDerivation { variable: name.clone(), problem: "is not UTF-8" })?;
             match name.as_str() {
                 "code" => code = Some(value),
@@ -166,12 +182,32 @@ impl<'a> Preparer<'a> {
             outputs: derivation
                 .outputs
                 .iter()
-                .map(|(name, output)| (name.as_str().to_owned(), self.store.local_path(&output.path)))
+                .map(|(name, output)| (name.as_str().to_owned(), self.store.own_path(&output.path)))
                 .collect(),
             cores: self.cores,
             build_dir: build_dir.to_owned(),
             store_dir: self.store.local_dir().to_owned(),
+            layers: self.store.layers().map(Path::to_owned).collect(),
+            libraries: self.out_of_reach(inputs)?,
         })
+    }
+
+    /// The inputs with libraries that lie in another store than the compiler. The compiler's linker gives a program the directories of
+    /// those libraries that lie in its own store, and must be told of the others.
+    fn out_of_reach(&self, inputs: &[StorePath]) -> Result<Vec<PathBuf>, BuildError> {
+        if self.store.layers().next().is_none() {
+            return Ok(Vec::new());
+        }
+        let places: Vec<PathBuf> =
+            self.closure(inputs)?.iter().map(|item| self.store.local_path(item)).collect();
+        let compiler = places.iter().find(|place| place.join("bin/gcc").exists());
+        let Some(store) = compiler.and_then(|place| place.parent()) else { return Ok(Vec::new()) };
+        let has_libraries = |place: &PathBuf| {
+            let files = fs::read_dir(place.join("lib")).into_iter().flatten().flatten();
+            files.map(|file| file.file_name()).any(|name| name.to_string_lossy().contains(".so"))
+        };
+        let beyond = places.iter().filter(|place| place.parent() != Some(store));
+        Ok(beyond.filter(|place| has_libraries(place)).cloned().collect())
     }
 
     /// The inputs and all that they refer to. Metadata never changes, so each is read once.

@@ -11,6 +11,9 @@
 //!
 //! [substitutes]
 //! caches = ["https://cache.example.org"]
+//!
+//! [store]
+//! layers = ["/cluster/software"]   # read-only stores below the user's own; HPCL_STORE_LAYERS goes before
 //! ```
 //!
 //! A missing file means that everything is at its default; a file that cannot be understood is an error, for a setting that is silently
@@ -55,6 +58,18 @@ pub struct Settings {
     /// Binary caches.
     #[serde(default)]
     pub substitutes: Substitutes,
+    /// The store.
+    #[serde(default)]
+    pub store: Stores,
+}
+
+/// The table `[store]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stores {
+    /// Read-only stores below the user's own, in the order of looking, named as `HPCL_STORE` names a store.
+    #[serde(default)]
+    pub layers: Vec<PathBuf>,
 }
 
 /// The table `[substitutes]`.

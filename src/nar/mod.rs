@@ -31,7 +31,7 @@ pub use dump::{dump, hash_tree};
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;
 pub use restore::restore;
-pub use rewrite::{RewriteReader, RewriteWriter, Rewriter, replace_all};
+pub use rewrite::{Places, RewriteReader, RewriteWriter, Rewriter, replace_all};
 pub use scan::{Scan, hash_file, scan};
 
 /// The first string of every archive.

@@ -26,6 +26,8 @@ pub struct Scan {
     pub references: BTreeSet<StorePath>,
     /// Whether the tree held what the rewriter writes already, before any rewriting.
     pub foreign: bool,
+    /// Which of the rewriter's texts stood in the tree.
+    pub texts: Vec<bool>,
 }
 
 /// Archives the tree at `path`, rewritten, without keeping the archive.
@@ -42,11 +44,12 @@ pub fn scan<'a>(
     let mut buffered = BufWriter::with_capacity(BUFFER, RewriteWriter::new(rewriter, counted));
     dump(path, &mut buffered)?;
     let writer = buffered.into_inner().map_err(|error| NarError::Write(error.into_error()))?;
-    let rewritten = writer.count();
-    let counted = writer.finish().map_err(NarError::Write)?;
-    let foreign = !rewriter.is_identity() && counted.count() > rewritten;
-    let sink = counted.finish().map_err(NarError::Write)?;
-    Ok(Scan { digest: sink.hasher.finish(), size: sink.size, references: sink.scanner.finish(), foreign })
+    let (counted, texts) = writer.finish().map_err(NarError::Write)?;
+    let (sink, right) = counted.finish().map_err(NarError::Write)?;
+    let foreign = !rewriter.is_identity() && right.iter().sum::<u64>() > texts.iter().sum();
+    let texts = texts.into_iter().map(|count| count > 0).collect();
+    let references = sink.scanner.finish();
+    Ok(Scan { digest: sink.hasher.finish(), size: sink.size, references, foreign, texts })
 }
 
 /// The digest of a single file's bytes, rewritten, which a flat fixed output promises.
@@ -57,7 +60,7 @@ pub fn hash_file(path: &Path, algorithm: Algorithm, rewriter: &Rewriter) -> Resu
         let mut buffer = vec![0; BUFFER];
         loop {
             match io::Read::read(&mut file, &mut buffer) {
-                Ok(0) => return Ok(writer.finish()?.finish()),
+                Ok(0) => return Ok(writer.finish()?.0.finish()),
                 Ok(count) => writer.write_all(buffer.get(..count).unwrap_or_default())?,
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(source),
@@ -113,6 +116,7 @@ mod tests {
         assert!(!expected.foreign, "canonical is what is expected here");
         assert!(scan_of(&canonical, "/home/abcd/store").foreign);
         assert_eq!(expected.references, [item.clone()].into());
+        assert_eq!(expected.texts, [true]);
         assert_eq!(scan_of(&local, "/home/abcd/store"), expected);
         assert_ne!(scan_of(&local, "/canonical/store").digest, expected.digest);
         let mut archive = Vec::new();

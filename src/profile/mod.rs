@@ -20,7 +20,7 @@ pub struct SearchPath {
 }
 
 /// Variables that a pure environment keeps: who the user is, where the terminal is.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 13] = [
     "HOME",
     "USER",
     "LOGNAME",
@@ -30,6 +30,7 @@ const KEPT: [&str; 12] = [
     "TMPDIR",
     "TZ",
     "HPCL_STORE",
+    "HPCL_STORE_LAYERS",
     "XDG_DATA_HOME",
     "XDG_CONFIG_HOME",
     "XDG_RUNTIME_DIR",

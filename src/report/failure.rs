@@ -111,6 +111,20 @@ impl From<StoreError> for Failure {
             StoreError::Moved { .. } => {
                 failure.hint("move it back with `mv`; then `hpcl relocate DIR` moves it, rewriting its files")
             }
+            StoreError::LayerGone { .. } => failure.hint(
+                "mount it again or correct `HPCL_STORE_LAYERS`; `hpcl store detach DIR` does without it for good, and deletes what \
+                 refers to it",
+            ),
+            StoreError::InLayer { .. } => failure.hint("who keeps that store can repair it there"),
+            StoreError::GroupStore { .. } => failure.hint(
+                "who made the store puts it right with `hpcl store init --group NAME`",
+            ),
+            StoreError::NotInGroup { .. } => failure.hint(
+                "whoever can read it can use what it has, with `HPCL_STORE_LAYERS` and a store of his own",
+            ),
+            StoreError::GroupUmask { .. } => {
+                failure.hint("run `umask 002` first; in `~/.profile` it holds for every shell")
+            }
             StoreError::InUse { .. } => failure
                 .hint("end them, open shells and running programs of environments included, or use `--keep`"),
             _ => failure,

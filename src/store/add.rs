@@ -59,7 +59,7 @@ impl LocalStore {
         // The copy is what counts: the original may change under our eyes.
         let copy = self.work_path("source")?;
         let made = self.copy(tree, tree, &copy, filter).and_then(|()| {
-            normalise(&copy, name)?;
+            normalise(&copy, name, self.group())?;
             let path = self.source_path(name, &copy)?;
             self.add(&path, "source", &BTreeSet::new(), || Ok(copy.clone()))?;
             Ok(path)

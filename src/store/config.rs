@@ -15,6 +15,8 @@ use crate::store_path::CANONICAL_STORE;
 
 /// The name of the directory above the store, before padding.
 const STEM: &str = "/hpcl";
+/// The variable that lists the bases of the layers, separated by `:`.
+const LAYERS: &str = "HPCL_STORE_LAYERS";
 /// The store directory's own name.
 const STORE: &str = "/store";
 /// The most bytes that the base may have.
@@ -27,6 +29,8 @@ pub struct StoreConfig {
     pub(super) store: String,
     /// Whether content is forced to the disk before an item becomes valid; see the module `register`.
     pub durable: bool,
+    /// The store directories of the layers below it, in the order of looking.
+    pub(super) layers: Vec<String>,
 }
 
 impl StoreConfig {
@@ -38,7 +42,25 @@ impl StoreConfig {
             .or_else(|| set("HOME").map(|home| home.join(".local/share")))
             .ok_or(StoreError::NoPlace)?;
         let durable = env::var_os("HPCL_STORE_SYNC").is_some_and(|value| !value.is_empty() && value != "0");
-        Ok(Self { durable, ..Self::at(&base)? })
+        let mut config = Self { durable, ..Self::at(&base)? };
+        if let Some(layers) = env::var_os(LAYERS) {
+            config.set_layers(env::split_paths(&layers).filter(|path| !path.as_os_str().is_empty()))?;
+        }
+        Ok(config)
+    }
+
+    /// Whether the environment says which layers there are, be it none.
+    pub fn names_layers() -> bool {
+        env::var_os(LAYERS).is_some()
+    }
+
+    /// Puts the store on others, given as the environment gives it, in the order of looking.
+    pub fn set_layers(&mut self, bases: impl IntoIterator<Item = PathBuf>) -> Result<(), StoreError> {
+        let stores = bases.into_iter().map(|base| Ok(Self::at(&base)?.store));
+        self.layers = stores.collect::<Result<_, StoreError>>()?;
+        // Who keeps the site's store has it among the layers too, by the site's settings.
+        self.layers.retain(|layer| *layer != self.store);
+        Ok(())
     }
 
     /// The store in this base directory, or the store directory itself when the path has its length and ends in `/store`.
@@ -61,13 +83,19 @@ impl StoreConfig {
         let clean: PathBuf = base.components().collect();
         let clean = clean.to_str().unwrap_or(text);
         if clean.len() == CANONICAL_STORE.len() && clean.ends_with(STORE) {
-            return Ok(Self { store: clean.to_owned(), durable: false });
+            return Ok(Self { store: clean.to_owned(), durable: false, layers: Vec::new() });
         }
         let clean = if clean == "/" { "" } else { clean };
         let padding = BASE_LIMIT
             .checked_sub(clean.len())
             .ok_or_else(|| StoreError::TooLong { base: base.to_owned(), limit: BASE_LIMIT })?;
-        Ok(Self { store: format!("{clean}{STEM}{}{STORE}", "_".repeat(padding)), durable: false })
+        let store = format!("{clean}{STEM}{}{STORE}", "_".repeat(padding));
+        Ok(Self { store, durable: false, layers: Vec::new() })
+    }
+
+    /// Whether a directory, given as the environment gives it, is among the layers.
+    pub fn has_layer(&self, base: &Path) -> bool {
+        Self::at(base).is_ok_and(|layer| self.layers.contains(&layer.store))
     }
 
     /// The store directory.

@@ -43,6 +43,46 @@ pub enum StoreError {
         /// Where it was made.
         made: String,
     },
+    /// A store below this one cannot be read.
+    #[error("the store `{}`, a layer below yours, cannot be read", layer.display())]
+    LayerGone {
+        /// Its store directory.
+        layer: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What lies in a layer is never written.
+    #[error("`{}` lies in a layer below your store, where nothing is changed", path.display())]
+    InLayer {
+        /// The item.
+        path: PathBuf,
+    },
+    /// A group's store has a directory that is not as the group needs it.
+    #[error("`{}` of the group's store `{}` {reason}", path.display(), store.display())]
+    GroupStore {
+        /// The store.
+        store: PathBuf,
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store is kept by a group that this user is not in.
+    #[error("the store `{}` is kept by group {group}, which you are not in", store.display())]
+    NotInGroup {
+        /// The store.
+        store: PathBuf,
+        /// The group.
+        group: u32,
+    },
+    /// What this process makes could not be used by the group.
+    #[error("the umask is {umask:04o}, so that the group which keeps the store `{}` could not use what you make", store.display())]
+    GroupUmask {
+        /// The store.
+        store: PathBuf,
+        /// The umask.
+        umask: u32,
+    },
     /// A newer hpcl made the store.
     #[error("the store at `{}` has format {found}; this hpcl knows format {known}", path.display())]
     Format {

@@ -46,6 +46,8 @@ pub struct GcReport {
     pub kept: usize,
     /// How many unfinished works of dead processes and unregistered trees were removed.
     pub leftovers: usize,
+    /// How many of the deleted belong to others of the group that keeps the store: their content goes when those collect.
+    pub left_to_owners: usize,
     /// The bytes on the disk that this frees.
     pub freed: u64,
 }
@@ -76,6 +78,8 @@ impl LocalStore {
             self.keep_rest(&mut dead, enough);
         }
         let strays = self.strays(infos.keys().chain(&damaged).collect(), &alive)?;
+        graves.extend(self.own_dead()?);
+        graves.retain(|grave| !self.is_a_peers(grave));
         let mut report = GcReport {
             kept: items - dead.len(),
             leftovers: graves.len() + strays.len(),
@@ -84,7 +88,7 @@ impl LocalStore {
         if options.dry_run {
             drop(alone);
             let trees: Vec<PathBuf> =
-                dead.iter().map(|path| self.local_path(path)).chain(graves).chain(strays).collect();
+                dead.iter().map(|path| self.own_path(path)).chain(graves).chain(strays).collect();
             let sizes = trees.par_iter().map(|tree| files::disk_usage(tree).unwrap_or_default().bytes);
             report.freed = sizes.sum();
             report.deleted = dead;
@@ -93,9 +97,15 @@ impl LocalStore {
         for path in &dead {
             let info = self.info_file(path);
             fs::remove_file(&info).map_err(StoreError::io("remove", &info))?;
-            report.freed += self.bury(self.local_path(path), graveyard.as_deref(), &mut graves)?;
+            let tree = self.own_path(path);
+            if self.is_a_peers(&tree) {
+                self.leave_to_owner(&tree)?;
+                report.left_to_owners += 1;
+                continue;
+            }
+            report.freed += self.bury(tree, graveyard.as_deref(), &mut graves)?;
         }
-        for stray in strays {
+        for stray in strays.into_iter().filter(|stray| !self.is_a_peers(stray)) {
             report.freed += self.bury(stray, graveyard.as_deref(), &mut graves)?;
         }
         self.remove_stale_locks()?;
@@ -168,7 +178,7 @@ impl LocalStore {
     ) -> Result<Vec<PathBuf>, StoreError> {
         let unregistered = self.unregistered(known)?;
         let dead = unregistered.into_iter().filter(|path| !alive.contains(path));
-        Ok(dead.map(|path| self.local_path(&path)).collect())
+        Ok(dead.map(|path| self.own_path(&path)).collect())
     }
 
     /// Trees in the store directory that are named like items but have no metadata.
@@ -193,7 +203,7 @@ impl LocalStore {
                 break;
             }
             // What cannot be measured, such as lost content, frees nothing.
-            freed += files::disk_usage(&self.local_path(path)).unwrap_or_default();
+            freed += files::disk_usage(&self.own_path(path)).unwrap_or_default();
             count += 1;
         }
         dead.truncate(count);
@@ -211,7 +221,7 @@ impl LocalStore {
         let all: BTreeSet<&StorePath> = closures.iter().flatten().collect();
         let sizes: HashMap<&StorePath, Usage> = all
             .into_par_iter()
-            .map(|path| (path, files::disk_usage(&self.local_path(path)).unwrap_or_default()))
+            .map(|path| (path, files::disk_usage(&self.own_path(path)).unwrap_or_default()))
             .collect();
         let sum =
             |closure: &BTreeSet<StorePath>| closure.iter().filter_map(|path| sizes.get(path)).copied().sum();

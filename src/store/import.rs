@@ -5,6 +5,7 @@
 //! hashed as it comes and rewritten into local form, in one pass.
 
 use std::{
+    collections::BTreeMap,
     io::{self, Read},
     path::PathBuf,
 };
@@ -35,7 +36,10 @@ impl StagedImport {
 
 impl LocalStore {
     /// Unpacks a canonical archive, which must have the promised hash and size.
-    pub fn stage(&self, info: ItemInfo, archive: impl Read) -> Result<StagedImport, StoreError> {
+    pub fn stage(&self, mut info: ItemInfo, archive: impl Read) -> Result<StagedImport, StoreError> {
+        info.layers = BTreeMap::new();
+        self.sort_by_layer(&info.references, &mut info.layers);
+        let to_local = self.local_rewriter(&info.references);
         let tree = self.work_path("import")?;
         let mut checked = Checked {
             // One byte more than promised tells that there are more.
@@ -43,7 +47,7 @@ impl LocalStore {
             hasher: Hasher::new(Algorithm::Sha256),
             size: 0,
         };
-        let restored = restore(&mut RewriteReader::new(&self.to_local, &mut checked), &tree)
+        let restored = restore(&mut RewriteReader::new(&to_local, &mut checked), &tree)
             .map_err(StoreError::from)
             // What an archive says behind its end counts too.
             .and_then(|()| {
@@ -51,7 +55,7 @@ impl LocalStore {
                     .map_err(|source| StoreError::from(NarError::Archive(source)))
             })
             .and_then(|_| checked.verdict(&info))
-            .and_then(|()| normalise(&tree, info.path.name()));
+            .and_then(|()| normalise(&tree, info.path.name(), self.group()));
         match restored {
             Ok(()) => Ok(StagedImport { info, tree }),
             Err(error) => {

@@ -32,6 +32,9 @@ pub struct ItemInfo {
     pub content: Option<String>,
     /// Whether it was built in a complete sandbox, or is no build's result.
     pub sandboxed: bool,
+    /// The layers that its content names, each with the references that lie there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub layers: BTreeMap<PathBuf, BTreeSet<StorePath>>,
     /// When it was registered, in seconds since 1970.
     pub registered: u64,
     /// The name of its build log in the log directory, if any.
@@ -48,6 +51,11 @@ impl LocalStore {
     ///
     /// Before relying on it, [`protect`](Self::protect) the item: otherwise it may be collected the next moment.
     pub fn is_valid(&self, path: &StorePath) -> Result<bool, StoreError> {
+        Ok(self.is_own(path)? || self.layers.info(path).is_some())
+    }
+
+    /// Whether the item is in this store itself, whatever layers have.
+    pub fn is_own(&self, path: &StorePath) -> Result<bool, StoreError> {
         files::exists(&self.info_file(path))
     }
 
@@ -59,13 +67,13 @@ impl LocalStore {
                 serde_json::from_slice(&text).map_err(|source| StoreError::Metadata { path: file, source })
             }
             Err(source) if source.kind() == ErrorKind::NotFound => {
-                Err(StoreError::NotValid { path: path.clone() })
+                self.layers.info(path).ok_or_else(|| StoreError::NotValid { path: path.clone() })
             }
             Err(source) => Err(StoreError::Io { action: "read", path: file, source }),
         }
     }
 
-    /// All valid items, sorted.
+    /// All valid items of this store itself, sorted.
     pub fn items(&self) -> Result<BTreeSet<StorePath>, StoreError> {
         let directory = self.var.join("items");
         let mut items = BTreeSet::new();

@@ -11,6 +11,7 @@
 //! var/optimise.lock         held by who makes equal files one
 //! var/sessions/ID           held by a running process; lists the items that it uses
 //! var/tmp/ID/               that process's unfinished work
+//! var/layers.json           the layers that items refer to
 //! var/roots/  var/profiles/ links that keep closures alive
 //! var/log/                  build logs
 //! ```
@@ -33,8 +34,10 @@ mod derivations;
 mod error;
 mod files;
 mod gc;
+mod group;
 mod import;
 mod item;
+mod layers;
 mod localise;
 mod lock;
 mod normalise;
@@ -47,6 +50,7 @@ mod session;
 mod verify;
 
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -69,6 +73,7 @@ use crate::{
     nar::{Rewriter, replace_all},
     store_path::{CANONICAL_STORE, StorePath},
 };
+use layers::Layers;
 use session::Session;
 
 /// The format of the store's directories and metadata.
@@ -79,6 +84,9 @@ const FORMAT: u32 = 1;
 struct Description {
     format: u32,
     store: String,
+    /// The group that keeps the store together, if one does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<u32>,
 }
 
 /// A store in a directory of this machine's file systems. Any number of processes and threads may use it at once.
@@ -86,6 +94,8 @@ struct Description {
 pub struct LocalStore {
     config: StoreConfig,
     var: PathBuf,
+    group: Option<u32>,
+    layers: Layers,
     to_canonical: Rewriter,
     to_local: Rewriter,
     session: Mutex<Option<Session>>,
@@ -94,12 +104,27 @@ pub struct LocalStore {
 impl LocalStore {
     /// Opens the store, making its directories where they are missing.
     pub fn open(config: StoreConfig) -> Result<Self, StoreError> {
-        let rewriter =
-            |from, to| Rewriter::new(from, to).expect("a configured store is as long as the canonical one");
-        let store = Self {
+        let layers = Layers::open(&config)?;
+        let store = Self::with_layers(config, layers)?;
+        store.check_group()?;
+        Ok(store)
+    }
+
+    /// Opens the store as if it had no layers, for what must work when one is gone.
+    fn without_layers(config: StoreConfig) -> Result<Self, StoreError> {
+        Self::with_layers(config, Layers::default())
+    }
+
+    fn with_layers(config: StoreConfig, layers: Layers) -> Result<Self, StoreError> {
+        let as_long = "a configured store is as long as the canonical one";
+        let below = layers.all.iter().map(|layer| layer.store.as_str());
+        let stores = std::iter::once(config.store.as_str()).chain(below);
+        let mut store = Self {
+            group: None,
             var: config.var_dir(),
-            to_canonical: rewriter(&config.store, CANONICAL_STORE),
-            to_local: rewriter(CANONICAL_STORE, &config.store),
+            to_canonical: Rewriter::many(stores, CANONICAL_STORE).expect(as_long),
+            to_local: Rewriter::new(CANONICAL_STORE, &config.store).expect(as_long),
+            layers,
             session: Mutex::new(None),
             config,
         };
@@ -107,7 +132,17 @@ impl LocalStore {
         Ok(store)
     }
 
-    fn prepare(&self) -> Result<(), StoreError> {
+    /// Writes what the store says of itself.
+    fn describe_as(&self, group: Option<u32>) -> Result<String, StoreError> {
+        let made = Description { format: FORMAT, store: self.config.store.clone(), group };
+        let text = serde_json::to_string(&made).expect("a description is JSON");
+        // Two processes may make the same store at once; they write the same.
+        let draft = self.var.join(format!("store.json.{}", std::process::id()));
+        files::write_by_rename(&draft, &self.var.join("store.json"), text.as_bytes(), false)?;
+        Ok(text)
+    }
+
+    fn prepare(&mut self) -> Result<(), StoreError> {
         let description = self.var.join("store.json");
         let text = match std::fs::read_to_string(&description) {
             Ok(text) => text,
@@ -116,12 +151,7 @@ impl LocalStore {
                     files::make_directory(&self.var.join(path))?;
                 }
                 files::make_directory(self.local_dir())?;
-                let made = Description { format: FORMAT, store: self.config.store.clone() };
-                let text = serde_json::to_string(&made).expect("a description is JSON");
-                // Two processes may make the same store at once; they write the same.
-                let draft = self.var.join(format!("store.json.{}", std::process::id()));
-                files::write_by_rename(&draft, &description, text.as_bytes(), false)?;
-                text
+                self.describe_as(None)?
             }
             Err(source) => return Err(StoreError::Io { action: "read", path: description, source }),
         };
@@ -134,6 +164,7 @@ impl LocalStore {
         if found.store != self.config.store {
             return Err(StoreError::Moved { path, made: found.store });
         }
+        self.group = found.group;
         Ok(())
     }
 
@@ -162,25 +193,39 @@ impl LocalStore {
         self.var.join("profiles")
     }
 
-    /// Where an item lies, or would lie, on this machine.
+    /// Where an item lies, or would lie, on this machine: here or in a layer.
     pub fn local_path(&self, path: &StorePath) -> PathBuf {
+        self.directory_of(path).join(path.as_str())
+    }
+
+    /// Where an item lies, or would lie, in this store itself.
+    pub fn own_path(&self, path: &StorePath) -> PathBuf {
         self.local_dir().join(path.as_str())
     }
 
     /// The item that a local path lies in, and the rest of the path.
     pub fn item_of(&self, local: &Path) -> Option<(StorePath, PathBuf)> {
-        let inside = local.strip_prefix(self.local_dir()).ok()?;
+        let inside = std::iter::once(self.local_dir())
+            .chain(self.layers())
+            .find_map(|directory| local.strip_prefix(directory).ok())?;
         let mut parts = inside.components();
         let item = StorePath::parse(parts.next()?.as_os_str().to_str()?).ok()?;
         Some((item, parts.as_path().to_owned()))
     }
 
-    /// Bytes with the canonical store directory replaced by the local one.
+    /// Bytes with the canonical store directory replaced by the local one, or by that of the layer in which an item lies.
     pub fn to_local(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
-        replace_all(&self.to_local, bytes.as_ref())
+        self.to_local_making(bytes, &BTreeSet::new())
     }
 
-    /// Bytes with the local store directory replaced by the canonical one.
+    /// Like [`to_local`](Self::to_local) for a build that makes these items here, wherever else they are.
+    pub fn to_local_making(&self, bytes: impl AsRef<[u8]>, made: &BTreeSet<StorePath>) -> Vec<u8> {
+        let mut named = self.named_in(bytes.as_ref());
+        named.retain(|path| !made.contains(path));
+        replace_all(&self.local_rewriter(&named), bytes.as_ref())
+    }
+
+    /// Bytes with the local store directory, and those of the layers, replaced by the canonical one.
     pub fn to_canonical(&self, bytes: impl AsRef<[u8]>) -> Vec<u8> {
         replace_all(&self.to_canonical, bytes.as_ref())
     }
@@ -190,8 +235,9 @@ impl LocalStore {
         &self.to_canonical
     }
 
-    /// The plan behind [`to_local`](Self::to_local), for streams.
-    pub fn local_rewriter(&self) -> &Rewriter {
-        &self.to_local
+    /// The plan that puts canonical content into local form when it refers to these items.
+    fn local_rewriter<'a>(&self, references: impl IntoIterator<Item = &'a StorePath>) -> Rewriter {
+        let places = self.layer_places(references);
+        self.to_local.with_places(places).expect("a layer's store is as long as the canonical one")
     }
 }

@@ -22,13 +22,16 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
 use super::StoreError;
 use crate::nar::kind_name;
 
-/// Normalises the tree at `root`, which is or becomes the item `item`.
-pub(super) fn normalise(root: &Path, item: &str) -> Result<(), StoreError> {
+/// Normalises the tree at `root`, which is or becomes the item `item`, and gives it to a group, if one keeps the store.
+pub(super) fn normalise(root: &Path, item: &str, group: Option<u32>) -> Result<(), StoreError> {
     let mut walk = Walk {
         item,
         root,
         // Safe: asking for one's own ids cannot fail.
-        owner: (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+        owner: (
+            rustix::process::geteuid().as_raw(),
+            group.unwrap_or_else(|| rustix::process::getegid().as_raw()),
+        ),
         linked: HashMap::new(),
     };
     walk.node(root)?;
@@ -206,7 +209,7 @@ mod tests {
         set_mode(&tree.join("run"), 0o710).unwrap();
         set_mode(&tree.join("closed/file"), 0o000).unwrap();
         set_mode(&tree.join("closed"), 0o2000).unwrap();
-        normalise(&tree, "item").unwrap();
+        normalise(&tree, "item", None).unwrap();
         for (path, expected) in [("", 0o555), ("closed", 0o555), ("closed/file", 0o444), ("run", 0o555)] {
             assert_eq!(mode(&tree.join(path)), expected, "{path}");
         }
@@ -229,7 +232,7 @@ mod tests {
             set => set.unwrap(),
         }
         set_mode(&tree.join("file"), 0o444).unwrap();
-        normalise(&tree, "item").unwrap();
+        normalise(&tree, "item", None).unwrap();
         let mut names = [0u8; 100];
         let length = rustix::fs::llistxattr(tree.join("file"), &mut names[..]).unwrap();
         assert!(!String::from_utf8_lossy(&names[..length]).contains("user.note"));
@@ -244,7 +247,7 @@ mod tests {
             let tree = place.path().join("tree");
             fs::create_dir_all(tree.join("bin")).unwrap();
             make(&tree.join("bin/odd"));
-            let error = normalise(&tree, "item").unwrap_err().to_string();
+            let error = normalise(&tree, "item", None).unwrap_err().to_string();
             crate::store::remove_tree(&tree).unwrap();
             error
         };
@@ -278,7 +281,7 @@ mod tests {
         fs::write(&outside, "y").unwrap();
         fs::set_permissions(&outside, Permissions::from_mode(0o640)).unwrap();
         fs::hard_link(&outside, tree.join("inside")).unwrap();
-        normalise(&tree, "item").unwrap();
+        normalise(&tree, "item", None).unwrap();
         assert_ne!(outside.metadata().unwrap().ino(), tree.join("inside").metadata().unwrap().ino());
         assert_eq!(
             (mode(&tree.join("inside")), fs::read(tree.join("inside")).unwrap()),

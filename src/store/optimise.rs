@@ -53,7 +53,7 @@ impl LocalStore {
         // They stay for as long as we look at them.
         self.protect(&items)?;
         let files: Vec<(Kind, Candidate)> =
-            items.par_iter().flat_map_iter(|item| files_of(&self.local_path(item))).collect();
+            items.par_iter().flat_map_iter(|item| files_of(&self.own_path(item))).collect();
         let mut report = OptimiseReport { files: files.len(), ..OptimiseReport::default() };
         let mut alike: HashMap<Kind, Vec<Candidate>> = HashMap::new();
         for (kind, file) in files {

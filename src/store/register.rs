@@ -103,10 +103,10 @@ impl LocalStore {
         if !files::exists(tree)? {
             return Err(StoreError::NotMade { path: path.clone() });
         }
-        normalise(tree, path.name())?;
+        normalise(tree, path.name(), self.group())?;
         let scan = scan(tree, Algorithm::Sha256, &self.to_canonical, candidates)?;
         if scan.foreign {
-            self.localise(tree)?;
+            self.localise(tree, &scan.references)?;
         }
         Ok(scan)
     }
@@ -146,6 +146,7 @@ impl LocalStore {
         content: Option<String>,
         how: &Registration,
     ) -> ItemInfo {
+        let layers = self.layers_in(&scan);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         ItemInfo {
             path: path.clone(),
@@ -155,6 +156,7 @@ impl LocalStore {
             deriver: how.deriver.clone(),
             content,
             sandboxed: how.sandboxed,
+            layers,
             registered: now.map(|since| since.as_secs()).unwrap_or(0),
             log: how.log.clone(),
         }
@@ -166,8 +168,11 @@ impl LocalStore {
         if self.is_valid(path)? {
             return files::remove_tree(tree).map(|_| ()).map_err(StoreError::io("remove", tree));
         }
-        let place = self.local_path(path);
-        files::remove_tree(&place).map_err(StoreError::io("remove", &place))?;
+        let place = self.own_path(path);
+        if !info.layers.is_empty() {
+            self.remember(info.layers.keys())?;
+        }
+        self.clear_place(path)?;
         if self.config.durable {
             files::sync_file_system(tree)?;
         }

@@ -109,8 +109,8 @@ impl LocalStore {
                 // Dumping writes many small strings.
                 let rewriter = RewriteWriter::new(self.canonical_rewriter(), writer);
                 let mut buffered = BufWriter::with_capacity(1 << 16, rewriter);
-                dump(&self.local_path(&info.path), &mut buffered)?;
-                let error = || StoreError::io("archive", self.local_path(&info.path));
+                dump(&self.own_path(&info.path), &mut buffered)?;
+                let error = || StoreError::io("archive", self.own_path(&info.path));
                 let rewriter = buffered.into_inner().map_err(|failed| error()(failed.into_error()))?;
                 rewriter.finish().map(drop).map_err(error())
             });

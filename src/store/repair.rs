@@ -28,6 +28,9 @@ impl LocalStore {
     /// Puts a tree in the place of an item's content when that is damaged; whether it was. The tree must have the registered hash.
     pub fn repair(&self, lock: &ItemLock, tree: &Path) -> Result<bool, StoreError> {
         let path = lock.path();
+        if self.is_in_layer(path) {
+            return Err(StoreError::InLayer { path: self.local_path(path) });
+        }
         let info = self.info(path)?;
         let actual = self.examine(tree, path, &BTreeSet::new())?.digest;
         if actual != info.nar_hash {
@@ -37,7 +40,7 @@ impl LocalStore {
         if self.is_whole(path, &info.nar_hash)? {
             return Ok(false);
         }
-        let place = self.local_path(path);
+        let place = self.own_path(path);
         let damaged = self.work_path("damaged")?;
         if files::exists(&place)? {
             files::move_tree(&place, &damaged)?;

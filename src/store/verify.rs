@@ -68,7 +68,9 @@ impl LocalStore {
     /// Checks every item: that content, metadata and references are there; with `contents`, that the content has its
     /// canonical hash. Uses all cores. What other processes register or collect meanwhile may or may not be seen.
     pub fn verify(&self, contents: bool) -> Result<VerifyReport, StoreError> {
-        let items = self.items()?;
+        let own = self.items()?;
+        let mut items = own.clone();
+        items.extend(self.used_of_layers(&own).into_keys());
         let checked: Vec<(u64, Vec<Problem>)> = items
             .par_iter()
             .map(|path| {
@@ -81,7 +83,7 @@ impl LocalStore {
             report.bytes += bytes;
             report.problems.extend(problems);
         }
-        for path in self.unregistered(items.iter().collect())? {
+        for path in self.unregistered(own.iter().collect())? {
             // It may have become valid since the items were listed.
             if !self.is_valid(&path)? {
                 report.problems.push(Problem::Unregistered(path));
@@ -98,6 +100,9 @@ impl LocalStore {
             other => other?,
         };
         let mut problems = Vec::new();
+        for reference in self.lost_in_layers(&info) {
+            problems.push(Problem::BrokenReference { path: path.clone(), reference });
+        }
         for reference in &info.references {
             if !self.is_valid(reference)? {
                 let (path, reference) = (path.clone(), reference.clone());
