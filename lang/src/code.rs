@@ -23,10 +23,12 @@ pub struct Proto {
     pub arity: Arity,
     /// Whether a call with exactly the required arguments needs no arranging.
     pub plain: bool,
-    /// How many arguments such a call has; `u32::MAX` if every call needs arranging.
+    /// How many arguments such a call has; `u32::MAX` if every call needs arranging, or room for more than [`SMALL`] values.
     pub takes: u32,
     /// The most values that its frame holds, the arguments among them.
     pub height: u32,
+    /// How many values its closures must have captured.
+    pub captures: u32,
     /// The instructions.
     pub code: Box<[Op]>,
     /// Where the instructions that may fail were written, by their place, in order.
@@ -177,12 +179,17 @@ pub enum Op {
     CallThis(u32),
     /// The same in tail position.
     TailCallThis(u32),
+    /// Does what the next two do, a sum and a call of the running procedure with it as the last argument, if it is a small
+    /// integer: the place of the variable, what is added, how many arguments.
+    CallThisPlus(u16, i32, u32),
     /// Calls a procedure in Rust: its number, how many arguments.
     CallNative(u32, u32),
     /// Returns the top.
     Return,
     /// Returns the variable at a place.
     ReturnLocal(u32),
+    /// Does what the next two do, a sum and its return, if both are small integers.
+    ReturnSum,
     /// Pops a procedure and pushes a promise of its result.
     Promise,
     /// Pops the values of staged code and pushes it: its number.
@@ -260,7 +267,8 @@ pub enum Op {
 }
 
 impl Op {
-    /// Returns the instruction with which this one may go on instead of the next.
+    /// Returns the instruction with which this one may go on instead of the next. In finished code it is the distance from
+    /// the next one in bytes, as a signed number.
     pub fn target(mut self) -> Option<u32> {
         self.target_mut().copied()
     }
@@ -290,7 +298,15 @@ impl Op {
     }
 }
 
+/// The most values of a small frame, for which a call makes sure of room without looking at how many they are.
+pub const SMALL: u32 = 256;
+
 impl Proto {
+    /// Returns the number of the instruction to which a pointer into the code points.
+    pub fn index_of(&self, op: *const Op) -> usize {
+        (op.addr() - self.code.as_ptr().addr()) / size_of::<Op>()
+    }
+
     /// Returns where the instruction at a place was written.
     pub fn span_at(&self, place: usize) -> Option<Span> {
         let place = u32::try_from(place).ok()?;

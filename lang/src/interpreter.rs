@@ -135,7 +135,8 @@ impl Interpreter {
             }
             Some(id) => id,
         };
-        self.machine.world.module_mut(id).open = true;
+        let module = self.machine.world.module_mut(id);
+        (module.open, module.replaceable) = (true, true);
         self.machine.world.redefining = true;
         let outcome = self.run_in(id, file_name.into(), text.into());
         self.machine.world.redefining = false;

@@ -105,6 +105,13 @@ impl Words {
         unsafe { Words(words.read_volatile(), words.add(1).read_volatile()) }
     }
 
+    /// Returns the words of a value.
+    #[inline(always)]
+    pub fn of(value: Value) -> Words {
+        // SAFETY: a value is two words.
+        unsafe { std::mem::transmute(value) }
+    }
+
     /// Puts the value at a place that holds none.
     ///
     /// # Safety

@@ -1,5 +1,7 @@
 //! Calls, and the procedures in Rust that have an instruction of their own.
 
+use std::rc::Rc;
+
 use crate::{
     code::Op,
     core_form::{Core, Var},
@@ -18,6 +20,16 @@ fn count(arguments: &[Core]) -> u32 {
 pub(super) fn small_int(core: &Core) -> Option<i32> {
     match core {
         Core::Const(Value::Int(n)) => i32::try_from(*n).ok(),
+        _ => None,
+    }
+}
+
+/// Returns what a sum or difference adds to its first argument, if it fits an instruction.
+fn plus(native: &Native, second: &Core) -> Option<i32> {
+    let n = small_int(second)?;
+    match native.name {
+        "+" => Some(n),
+        "-" => n.checked_neg(),
         _ => None,
     }
 }
@@ -45,14 +57,12 @@ impl Compiler<'_> {
             Core::Const(Value::Native(native)) => return self.emit_native(native, arguments, span, tail),
             Core::Local(var) => match self.place(*var) {
                 Place::Label(label) => return self.emit_jump(label, arguments),
-                Place::This if !self.in_cell(*var) => {
-                    self.emit_arguments(arguments)?;
-                    let n = count(arguments);
-                    let op = if tail { Op::TailCallThis(n) } else { Op::CallThis(n) };
-                    return self.emit_marked(op, span);
-                }
+                Place::This if !self.in_cell(*var) => return self.emit_call_this(arguments, span, tail),
                 _ => {}
             },
+            Core::Global(global, _) if self.function().own == Some(Rc::as_ptr(global)) => {
+                return self.emit_call_this(arguments, span, tail);
+            }
             Core::Global(global, _) => {
                 self.emit_arguments(arguments)?;
                 let (index, n) = (self.function().global(global), count(arguments));
@@ -78,6 +88,35 @@ impl Compiler<'_> {
         self.emit_value(procedure)?;
         let op = if tail { Op::TailCall(n) } else { Op::Call(n) };
         self.emit_marked(op, span)
+    }
+
+    fn emit_call_this(&mut self, arguments: &[Core], span: Span, tail: bool) -> Emitted {
+        let n = count(arguments);
+        if tail {
+            self.emit_arguments(arguments)?;
+            return self.emit_marked(Op::TailCallThis(n), span);
+        }
+        if let Some((last, before)) = arguments.split_last()
+            && let Some((slot, sum)) = self.local_plus(last)
+            && let Ok(slot) = u16::try_from(slot)
+        {
+            self.emit_arguments(before)?;
+            self.emit_op(Op::CallThisPlus(slot, sum, n));
+            self.emit_value(last)?;
+        } else {
+            self.emit_arguments(arguments)?;
+        }
+        self.emit_marked(Op::CallThis(n), span)
+    }
+
+    /// Returns the place and the integer of a sum, or difference, of a plain local variable and an integer.
+    fn local_plus(&mut self, core: &Core) -> Option<(u32, i32)> {
+        let Core::Call(procedure, arguments, _) = core else { return None };
+        let (Core::Const(Value::Native(native)), [first, second]) = (&**procedure, arguments.as_slice())
+        else {
+            return None;
+        };
+        Some((self.slot(first)?, plus(native, second)?))
     }
 
     fn emit_arguments(&mut self, arguments: &[Core]) -> Emitted {
@@ -137,7 +176,7 @@ impl Compiler<'_> {
             self.emit_const(&Value::Native(native));
             let n = count(arguments);
             self.emit_marked(Op::Call(n), span)?;
-        } else if !self.emit_instruction(native, arguments, span)? {
+        } else if !self.emit_instruction(native, arguments, span, tail)? {
             self.emit_arguments(arguments)?;
             let index = self.function().native(native);
             self.emit_marked(Op::CallNative(index, count(arguments)), span)?;
@@ -154,6 +193,7 @@ impl Compiler<'_> {
         native: &'static Native,
         arguments: &[Core],
         span: Span,
+        tail: bool,
     ) -> Result<bool, crate::expand::ExpandError> {
         match (native.name, arguments) {
             ("car" | "cdr", [argument]) => {
@@ -170,9 +210,7 @@ impl Compiler<'_> {
                 }
                 Ok(true)
             }
-            ("+" | "-", [first, second]) if small_int(second).is_some_and(|n| n != i32::MIN) => {
-                let n = small_int(second).unwrap_or(0);
-                let n = if native.name == "-" { -n } else { n };
+            ("+" | "-", [first, second]) if let Some(n) = plus(native, second) => {
                 match self.slot(first) {
                     Some(slot) => self.emit_marked(Op::LocalAddInt(slot, n), span)?,
                     None => {
@@ -189,8 +227,11 @@ impl Compiler<'_> {
                     _ => Op::Mul,
                 };
                 self.emit_value(first)?;
-                for argument in rest {
+                for (index, argument) in rest.iter().enumerate() {
                     self.emit_value(argument)?;
+                    if tail && index + 1 == rest.len() && native.name == "+" {
+                        self.emit_op(Op::ReturnSum);
+                    }
                     self.emit_marked(op, span)?;
                 }
                 Ok(true)

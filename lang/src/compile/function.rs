@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    code::{Arity, GexpTemplate, Op, Proto, RecordTemplate},
+    code::{Arity, GexpTemplate, Op, Proto, RecordTemplate, SMALL},
     core_form::Var,
     module::Global,
     native::Native,
@@ -14,7 +14,7 @@ use crate::{
     value::Value,
 };
 
-use super::last_use::take_last_uses;
+use super::{last_use::take_last_uses, verify::Code};
 
 /// Where a variable is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +65,8 @@ pub(super) struct Function {
     pub captures: Vec<Var>,
     /// The variable that is the procedure itself.
     pub this: Option<Var>,
+    /// The definition whose value is the procedure itself, for good.
+    pub own: Option<*const Global>,
     /// The variables that are procedures of its group.
     pub siblings: Vec<Var>,
     /// Local procedures that became jumps.
@@ -95,6 +97,7 @@ impl Function {
             depths: Vec::new(),
             captures: Vec::new(),
             this: None,
+            own: None,
             siblings: Vec::new(),
             labels: Vec::new(),
         }
@@ -104,13 +107,29 @@ impl Function {
         take_last_uses(&mut self.code, &self.depths);
         let places = arity.places();
         let plain = arity.optional == 0 && arity.keys.is_empty() && !arity.rest;
+        let height = self.height.max(index(places));
+        let code = Code {
+            code: &self.code,
+            depths: &self.depths,
+            places: index(places),
+            height,
+            constants: self.constants.len(),
+            globals: self.globals.len(),
+            natives: &self.natives,
+            protos: &self.protos,
+            gexps: &self.gexps,
+            records: &self.records,
+        };
+        assert_eq!(code.flaw(), None, "the compiler keeps to the rules of code: {:?}", self.code);
+        self.make_relative();
         Proto {
             name: self.name,
             span: self.span,
             arity,
             plain,
-            takes: if plain { index(places) } else { u32::MAX },
-            height: self.height.max(index(places)),
+            takes: if plain && height <= SMALL { index(places) } else { u32::MAX },
+            height,
+            captures: wanted(&self.code),
             code: self.code.into(),
             spans: self.spans.into(),
             constants: self.constants.into(),
@@ -119,6 +138,17 @@ impl Function {
             protos: self.protos.into(),
             gexps: self.gexps.into(),
             records: self.records.into(),
+        }
+    }
+
+    /// Makes the targets of jumps distances.
+    fn make_relative(&mut self) {
+        for (at, op) in self.code.iter_mut().enumerate() {
+            if let Some(target) = op.target_mut() {
+                let distance = i64::from(*target) - i64::from(index(at + 1));
+                let bytes = distance * size_of::<Op>() as i64;
+                *target = i32::try_from(bytes).expect("code is short enough").cast_unsigned();
+            }
         }
     }
 
@@ -229,8 +259,17 @@ impl Function {
     }
 }
 
+/// Returns how many captured values code refers to.
+fn wanted(code: &[Op]) -> u32 {
+    let captured = code.iter().filter_map(|op| match op {
+        Op::Capture(index) | Op::CaptureCell(index) | Op::SetCaptureCell(index) => Some(index + 1),
+        _ => None,
+    });
+    captured.max().unwrap_or(0)
+}
+
 /// Returns by how much an instruction changes the depth of the stack where it does not leave the code.
-fn effect(op: Op) -> i32 {
+pub(super) fn effect(op: Op) -> i32 {
     let signed = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     match op {
         Op::Const(_)
@@ -292,6 +331,8 @@ fn effect(op: Op) -> i32 {
         | Op::Loop(..)
         | Op::Return
         | Op::ReturnLocal(_)
+        | Op::ReturnSum
+        | Op::CallThisPlus(..)
         | Op::Reverse
         | Op::Promise
         | Op::Gexp(_)

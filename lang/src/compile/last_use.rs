@@ -65,7 +65,7 @@ fn after(op: Op, at: usize, live: &[Places]) -> Places {
 }
 
 /// Returns the variable that an instruction reads, besides the temporaries on top.
-fn read(op: Op) -> Option<u32> {
+pub(super) fn read(op: Op) -> Option<u32> {
     match op {
         Op::Local(slot)
         | Op::Take(slot)
@@ -81,7 +81,9 @@ fn read(op: Op) -> Option<u32> {
         | Op::JumpUnlessAbsent(slot, _)
         | Op::JumpUnlessLocalNull(slot, _)
         | Op::JumpUnlessLocalPair(slot, _) => Some(slot),
-        Op::JumpUnlessLocalLessInt(slot, ..) | Op::JumpUnlessLocalNumEqInt(slot, ..) => Some(slot.into()),
+        Op::CallThisPlus(slot, ..)
+        | Op::JumpUnlessLocalLessInt(slot, ..)
+        | Op::JumpUnlessLocalNumEqInt(slot, ..) => Some(slot.into()),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ use rustc_hash::FxHashSet;
 use crate::{
     code::Op,
     core_form::{Core, Lambda, Var},
+    expand::ExpandError,
     value::Value,
 };
 
@@ -200,6 +201,11 @@ impl Compiler<'_> {
             self.function().bind(only.var, slot);
             return Ok(());
         }
+        let count = u16::try_from(group.len()).map_err(|_| ExpandError::Other {
+            message: format!("{} procedures refer to one another, more than {}", group.len(), u16::MAX),
+            span: self.span,
+            hint: None,
+        })?;
         let names: Vec<Var> = group.iter().map(|member| member.var).collect();
         let mut captures = Vec::new();
         let mut first = None;
@@ -213,7 +219,6 @@ impl Compiler<'_> {
             first.get_or_insert(index);
         }
         self.push_captures(&captures);
-        let count = u16::try_from(group.len()).unwrap_or(u16::MAX);
         let captured = u32::try_from(captures.len()).unwrap_or(u32::MAX);
         self.emit_op(Op::Group(first.unwrap_or(0), count, captured));
         let depth = self.function().depth;

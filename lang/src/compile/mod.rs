@@ -10,6 +10,7 @@ mod last_use;
 mod letrec;
 mod test;
 mod uses;
+mod verify;
 
 use std::rc::Rc;
 
@@ -19,6 +20,7 @@ use crate::{
     code::{GexpSlot, GexpTemplate, Op, Proto, RecordTemplate},
     core_form::{Core, GexpForm, Lambda, RecordField, RecordForm, Var, VarInfo},
     expand::{ExpandError, stack::StackGuard},
+    module::Global,
     span::Span,
     symbol::Symbol,
     value::Value,
@@ -36,6 +38,18 @@ pub(crate) fn compile(
     name: Option<Symbol>,
     span: Span,
 ) -> Result<Rc<Proto>, ExpandError> {
+    compile_definition(core, vars, name, span, None)
+}
+
+/// The same for the expression of a definition that nothing changes afterwards: if it is a procedure, it calls itself
+/// without asking what the definition's value is.
+pub(crate) fn compile_definition(
+    core: &Core,
+    vars: &[VarInfo],
+    name: Option<Symbol>,
+    span: Span,
+    own: Option<&Global>,
+) -> Result<Rc<Proto>, ExpandError> {
     let mut compiler = Compiler {
         vars,
         cells: FxHashSet::default(),
@@ -44,7 +58,13 @@ pub(crate) fn compile(
         stack: StackGuard::new(),
         span,
     };
-    compiler.emit_tail(core)?;
+    match core {
+        Core::Lambda(lambda) => {
+            compiler.emit_closure(lambda, own)?;
+            compiler.emit_op(Op::Return);
+        }
+        core => compiler.emit_tail(core)?,
+    }
     let function = compiler.functions.pop().expect("the outermost function is there");
     Ok(Rc::new(function.finish(crate::code::Arity::default())))
 }
@@ -114,10 +134,10 @@ impl Compiler<'_> {
                 self.emit_op(Op::Unspecified);
             }
             Core::If(..) => return self.emit_if(core, tail),
-            Core::Lambda(lambda) => self.emit_closure(lambda)?,
+            Core::Lambda(lambda) => self.emit_closure(lambda, None)?,
             Core::CaseLambda(lambdas) => {
                 for lambda in lambdas {
-                    self.emit_closure(lambda)?;
+                    self.emit_closure(lambda, None)?;
                 }
                 let count = u32::try_from(lambdas.len()).unwrap_or(u32::MAX);
                 self.emit_op(Op::CaseClosure(count));
@@ -136,7 +156,7 @@ impl Compiler<'_> {
                 return self.emit(last, tail);
             }
             Core::Delay(lambda) => {
-                self.emit_closure(lambda)?;
+                self.emit_closure(lambda, None)?;
                 self.emit_op(Op::Promise);
             }
             Core::Gexp(form) => self.emit_gexp(form)?,
@@ -251,10 +271,10 @@ impl Compiler<'_> {
         Ok(())
     }
 
-    /// Emits a procedure.
-    fn emit_closure(&mut self, lambda: &Lambda) -> Emitted {
+    /// Emits a procedure; it may be the value of a definition.
+    fn emit_closure(&mut self, lambda: &Lambda, own: Option<&Global>) -> Emitted {
         let mut function = Function::new(lambda.name, lambda.span);
-        function.this = None;
+        function.own = own.map(std::ptr::from_ref);
         let (proto, captures) = self.compile_lambda(lambda, function)?;
         self.push_captures(&captures);
         let index = self.function().proto(proto);

@@ -123,6 +123,8 @@ pub(crate) struct Module {
     pub exports_all: bool,
     /// Whether names that mean nothing yet may be defined later: it is a program or a prompt.
     pub open: bool,
+    /// Whether definitions may be replaced by later ones.
+    pub replaceable: bool,
     /// Whether it stands for the base environment: `(srfi srfi-1)`.
     pub is_base: bool,
     /// Its forms that are not plain declarations, in order.
@@ -166,6 +168,7 @@ impl Module {
             exports: FxHashMap::default(),
             exports_all: true,
             open: false,
+            replaceable: false,
             is_base: false,
             forms: Vec::new(),
             pending: Vec::new(),

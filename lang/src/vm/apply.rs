@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
+    code::Op,
     diagnostic::Diagnostic,
     module::State,
     native::Raise,
@@ -237,9 +238,9 @@ impl Machine {
         }
     }
 
-    fn go_on(&mut self, closure: Option<Rc<Closure>>, pc: u32, base: u32) {
+    fn go_on(&mut self, closure: Option<Rc<Closure>>, pc: *const Op, base: u32) {
         let closure = closure.unwrap_or_else(|| self.registers.closure.clone());
-        self.registers = super::Registers { closure, pc: pc as usize, base: base as usize };
+        self.registers = super::Registers { pc: closure.proto.index_of(pc), closure, base: base as usize };
     }
 
     fn resume(&mut self, mark: Mark, value: Value) -> Result<Flow, Fault> {

@@ -237,11 +237,9 @@ impl Machine {
                 Frame::Call(closure, pc, _) => {
                     let closure = closure.as_ref().unwrap_or(last);
                     last = closure;
-                    let at = (*pc as usize).saturating_sub(1);
-                    if entries.is_empty()
-                        && Rc::ptr_eq(closure, &running.closure)
-                        && *pc as usize == running.pc
-                    {
+                    let pc = closure.proto.index_of(*pc);
+                    let at = pc.saturating_sub(1);
+                    if entries.is_empty() && Rc::ptr_eq(closure, &running.closure) && pc == running.pc {
                         continue;
                     }
                     let span = closure.proto.span_at(at);

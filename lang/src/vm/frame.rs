@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use crate::{
+    code::Op,
     diagnostic::Diagnostic,
     module::Global,
     native::Raise,
@@ -14,7 +15,7 @@ use crate::{
 pub(super) enum Frame {
     /// Goes on in a procedure: the procedure, its next instruction, its place on the value stack. `None` is the
     /// procedure that runs when this level is the topmost one: a call of itself has no reference to count.
-    Call(Option<Rc<Closure>>, u32, u32),
+    Call(Option<Rc<Closure>>, *const Op, u32),
     /// Does something with the value.
     Mark(Mark),
 }

@@ -6,6 +6,7 @@ use crate::{
     diagnostic::Diagnostic,
     expand::{ExpandError, Expander},
     module::{Binding, Global, State, unbound},
+    native::Side,
     procedure::{Closure, Procedure, PromiseState},
     span::Span,
     symbol::Symbol,
@@ -37,7 +38,11 @@ impl Machine {
         let Some(definition) = definition else { return self.need_unbound(global, again) };
         let mut expander = Expander::new(&mut self.world);
         let core = expander.definition(global, &definition)?;
-        let proto = crate::compile::compile(&core, &expander.vars, None, global.span)
+        // Where nothing changes definitions, a procedure knows that its name means itself.
+        let world = &expander.world;
+        let fixed = world.side() == Side::Evaluation && !world.module(global.module).replaceable;
+        let own = if fixed { Some(&**global) } else { None };
+        let proto = crate::compile::compile_definition(&core, &expander.vars, None, global.span, own)
             .map_err(|error| Fault::from(error.diagnostic()))?;
         *global.state.borrow_mut() = State::Running(definition);
         let closure = Rc::new(Closure { proto, environment: self.nothing.clone() });
@@ -92,7 +97,8 @@ impl Machine {
     }
 
     pub(super) fn push_call(&mut self, registers: Registers) {
-        self.frames.push(Frame::Call(Some(registers.closure), short(registers.pc), short(registers.base)));
+        let pc = registers.closure.proto.code.as_ptr().wrapping_add(registers.pc);
+        self.frames.push(Frame::Call(Some(registers.closure), pc, short(registers.base)));
     }
 
     /// Returns where the running instruction was written.

@@ -121,6 +121,7 @@ fn idle() -> Rc<Closure> {
         plain: true,
         takes: 0,
         height: 1,
+        captures: 0,
         code: Box::new([Op::Unspecified, Op::Return]),
         spans: Box::default(),
         constants: Box::default(),

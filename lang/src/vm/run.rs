@@ -2,7 +2,18 @@
 //!
 //! Instructions that only touch the stack are carried out here; whatever may call, evaluate or fail in a more than plain
 //! way stores the registers and leaves the loop, which its caller enters again. The loop holds the stacks as a
-//! [`View`] and the running procedure as a pointer that owns a reference.
+//! [`View`] and a [`Room`], and the running procedure as a pointer that owns a reference.
+//!
+//! Why no instruction is checked when it is carried out:
+//!
+//! - *Code.* `compile::verify` has looked at each procedure's code, in every build: places, entries of tables and jumps are there, values
+//!   that are taken are there, and the frame never holds more than `Proto::height`. The code stays as long as the procedure, of which
+//!   `closure`, a waiting frame, or, where that says `None`, the frame's successor owns a reference.
+//! - *Room.* A procedure begins only where its whole frame has room, and one more level: `enters!`, or `open` after a slower
+//!   call. Nothing grows a stack while the loop holds it; `outside!` puts both back and takes them out anew.
+//! - *Values.* What lies below the top is initialised and owned once. Words that were read from a place are put in one other, and
+//!   the place counts as empty from then on. Dropping a value runs no program, and procedures in Rust do not see the stacks.
+//! - *Natives* get as many arguments as they take: the compiler checked those of `CallNative`, `accepts` does for others.
 
 use std::rc::Rc;
 
@@ -19,15 +30,13 @@ use super::{
     Machine, Registers,
     frame::{Fault, Flow, Frame},
     slow::{self, accepts, content, same, set_content},
-    view::{View, captured, discard, proto_of},
+    view::{Room, View, captured, discard, proto_of},
 };
 
 impl Machine {
     /// Runs from the registers until something leaves the loop.
     pub(super) fn run(&mut self) -> Result<Flow, Fault> {
-        // SAFETY: the compiler keeps the invariant of `code`: every jump leads to an instruction, every place of the frame,
-        // captured value and entry of a table exists when it is used, and a frame never holds more than its height.
-        // `closure` owns a reference to the running procedure, whose code and tables therefore stay.
+        // SAFETY: see the head of this file.
         unsafe { self.run_code() }
     }
 
@@ -37,8 +46,8 @@ impl Machine {
     /// The loop ends: the reference that `closure` owns moves to the registers.
     #[cold]
     #[inline(never)]
-    unsafe fn suspend(&mut self, view: View, closure: *const Closure, pc: *const Op) {
-        let base = self.close(view);
+    unsafe fn suspend(&mut self, room: &Room, view: &View, closure: *const Closure, pc: *const Op) {
+        let base = self.close(room, view);
         // SAFETY: `pc` is within the code of `closure`, which owns a reference.
         unsafe {
             let pc = pc.offset_from(proto_of(closure).code.as_ptr()).cast_unsigned();
@@ -50,14 +59,15 @@ impl Machine {
     unsafe fn run_code(&mut self) -> Result<Flow, Fault> {
         // SAFETY: see `run`.
         unsafe {
-            let mut view = self.open(self.registers.base, self.registers.closure.proto.height);
             let mut closure = Rc::into_raw(self.registers.closure.clone());
-            let mut code = proto_of(closure).code.as_ptr();
-            let mut pc = code.add(self.registers.pc);
-            // Leaves the loop with the registers stored.
+            let mut room = Room::new();
+            let mut view = View { top: room.bottom, base: room.bottom };
+            self.open(&mut room, &mut view, self.registers.base, proto_of(closure).height);
+            let mut pc = proto_of(closure).code.as_ptr().add(self.registers.pc);
+            // Leaves the loop with the registers, and what else it holds, stored.
             macro_rules! leave {
                 ($flow:expr) => {{
-                    self.suspend(view, closure, pc);
+                    self.suspend(&room, &view, closure, pc);
                     return $flow;
                 }};
             }
@@ -72,17 +82,16 @@ impl Machine {
             // Does something with the machine, its stacks put back meanwhile.
             macro_rules! outside {
                 ($work:expr) => {{
-                    let base = self.close(view);
+                    let base = self.close(&room, &view);
                     let result = $work;
-                    view = self.open(base, proto_of(closure).height);
+                    self.open(&mut room, &mut view, base, proto_of(closure).height);
                     result
                 }};
             }
             // A procedure in Rust stands in where an instruction's quick way does not apply.
             macro_rules! fallback {
                 ($native:ident, $count:expr) => {{
-                    let value = check!(outside!(self.stand_in(self.inline.$native, $count)));
-                    view.push(value);
+                    push!(check!(outside!(self.stand_in(self.inline.$native, $count))));
                 }};
             }
             macro_rules! arithmetic {
@@ -136,12 +145,36 @@ impl Machine {
                     }
                 }};
             }
+            macro_rules! push {
+                ($value:expr) => {{
+                    let value = $value;
+                    view.push(value);
+                }};
+            }
+            macro_rules! answer {
+                ($is:expr, $count:expr) => {{
+                    let is = $is;
+                    view.drop_top($count);
+                    view.push(Value::Bool(is));
+                }};
+            }
+            macro_rules! jump {
+                ($distance:expr) => {
+                    pc = pc.byte_offset($distance.cast_signed() as isize)
+                };
+            }
             macro_rules! jump_unless {
-                ($holds:expr, $target:expr) => {
+                ($holds:expr, $distance:expr) => {
                     if !$holds {
-                        pc = code.add($target as usize);
+                        jump!($distance);
                     }
                 };
+            }
+            macro_rules! jump_unless_top {
+                ($holds:expr, $distance:expr) => {{
+                    jump_unless!($holds, $distance);
+                    view.drop_top(1);
+                }};
             }
             macro_rules! compare_jump {
                 ($native:ident, $op:tt, $target:expr) => {{
@@ -174,26 +207,28 @@ impl Machine {
             // Whether a procedure can be entered at once.
             macro_rules! enters {
                 ($callee:expr, $count:expr) => {
-                    (&*$callee.proto).takes == $count
-                        && view.has_room((&*$callee.proto).height, $count)
-                        && self.steps > 1
+                    (&*$callee.proto).takes == $count && view.has_room(&room) && self.steps > 1
                 };
+            }
+            // Begins the procedure whose reference `closure` is, with the topmost values.
+            macro_rules! start {
+                ($count:expr) => {{
+                    pc = proto_of(closure).code.as_ptr();
+                    view.set_base($count);
+                    self.steps -= 1;
+                }};
             }
             // Begins a procedure whose reference is owned, with the topmost values.
             macro_rules! begin {
                 ($callee:expr, $count:expr) => {{
                     closure = $callee;
-                    code = proto_of(closure).code.as_ptr();
-                    pc = code;
-                    view.set_base($count);
-                    self.steps -= 1;
+                    start!($count);
                 }};
             }
             macro_rules! wait {
                 ($waiting:expr) => {{
-                    let at = pc.offset_from(code).cast_unsigned();
-                    view.frames.write(Frame::Call($waiting, at as u32, view.place() as u32));
-                    view.frames = view.frames.add(1);
+                    room.frames.write(Frame::Call($waiting, pc, room.place(view.base) as u32));
+                    room.frames = room.frames.add(1);
                 }};
             }
             // Calls a procedure that something else owns.
@@ -202,9 +237,7 @@ impl Machine {
                     let callee = Rc::as_ptr($callee);
                     if std::ptr::eq(callee, closure) {
                         wait!(None);
-                        pc = code;
-                        view.set_base($count);
-                        self.steps -= 1;
+                        start!($count);
                     } else {
                         Rc::increment_strong_count(callee);
                         wait!(Some(Rc::from_raw(closure)));
@@ -215,7 +248,7 @@ impl Machine {
             // Ends the running procedure, which another one replaces.
             macro_rules! replace {
                 () => {
-                    match &mut *view.frames.sub(1) {
+                    match &mut *room.frames.sub(1) {
                         Frame::Call(waiting @ None, ..) => *waiting = Some(Rc::from_raw(closure)),
                         _ => drop(Rc::from_raw(closure)),
                     }
@@ -226,8 +259,7 @@ impl Machine {
                     let callee = Rc::as_ptr($callee);
                     view.move_down(0, $count);
                     if std::ptr::eq(callee, closure) {
-                        pc = code;
-                        self.steps -= 1;
+                        start!($count);
                     } else {
                         Rc::increment_strong_count(callee);
                         replace!();
@@ -249,19 +281,25 @@ impl Machine {
             macro_rules! give_back {
                 ($value:expr) => {{
                     let words: Words = $value;
-                    view.drop_frame();
-                    let frame = view.frames.sub(1);
+                    view.drop_to(view.base);
+                    go_back!(words);
+                }};
+            }
+            // The same after the frame was dropped.
+            macro_rules! go_back {
+                ($words:expr) => {{
+                    let words: Words = $words;
+                    let frame = room.frames.sub(1);
                     match &*frame {
                         Frame::Call(waiting, at, from) => {
-                            view.frames = frame;
+                            room.frames = frame;
                             let (at, from) = (*at, *from);
                             if let Some(waiting) = std::ptr::read(waiting) {
                                 drop(Rc::from_raw(closure));
                                 closure = Rc::into_raw(waiting);
-                                code = proto_of(closure).code.as_ptr();
                             }
-                            pc = code.add(at as usize);
-                            view.set_place(from);
+                            pc = at;
+                            view.base = room.bottom.add(from as usize);
                             view.put(words);
                         }
                         Frame::Mark(_) => leave!(Ok(Flow::Return(words.into_value()))),
@@ -272,6 +310,10 @@ impl Machine {
                 // Each arm reads the operands itself: no register is taken by those that it does not have.
                 let op = &*pc;
                 pc = pc.add(1);
+                debug_assert!(
+                    room.holds(&view, proto_of(closure).height),
+                    "the compiler counted the values of a frame wrongly"
+                );
                 match *op {
                     Op::Local(slot) => view.copy(&*view.local(slot)),
                     Op::Take(slot) => {
@@ -286,14 +328,8 @@ impl Machine {
                     Op::Bool(b) => view.push(Value::Bool(b)),
                     Op::Unspecified => view.push(Value::Unspecified),
                     Op::Capture(index) => view.copy(captured(closure, index)),
-                    Op::LocalCell(slot) => {
-                        let content = check!(content(&*view.local(slot)));
-                        view.push(content);
-                    }
-                    Op::CaptureCell(index) => {
-                        let content = check!(content(captured(closure, index)));
-                        view.push(content);
-                    }
+                    Op::LocalCell(slot) => push!(check!(content(&*view.local(slot)))),
+                    Op::CaptureCell(index) => push!(check!(content(captured(closure, index)))),
                     Op::SetLocalCell(slot) => {
                         let value = view.pop();
                         set_content(&*view.local(slot), value);
@@ -317,8 +353,7 @@ impl Machine {
                             State::Value(value) => view.copy(value),
                             _ => {
                                 let global = global.clone();
-                                self.suspend(view, closure, pc);
-                                return self.need_at_previous(&global);
+                                leave!(self.need_at_previous(&global));
                             }
                         }
                     }
@@ -347,23 +382,15 @@ impl Machine {
                         view.drop_top(count);
                         view.put(words);
                     }
-                    Op::Jump(target) => pc = code.add(target as usize),
-                    Op::JumpIfFalse(target) => {
-                        let place = view.nth(1);
-                        jump_unless!((*place).is_true(), target);
-                        view.drop_top(1);
-                    }
-                    Op::JumpIfTrue(target) => {
-                        let place = view.nth(1);
-                        jump_unless!(!(*place).is_true(), target);
-                        view.drop_top(1);
-                    }
+                    Op::Jump(target) => jump!(target),
+                    Op::JumpIfFalse(target) => jump_unless_top!((*view.nth(1)).is_true(), target),
+                    Op::JumpIfTrue(target) => jump_unless_top!(!(*view.nth(1)).is_true(), target),
                     Op::JumpUnlessAbsent(slot, target) => {
                         jump_unless!(matches!(&*view.local(slot), Value::Absent), target);
                     }
                     Op::Loop(count, slot, target) => {
                         view.move_down(slot, count.into());
-                        pc = code.add(target as usize);
+                        jump!(target);
                         if self.steps > 1 {
                             self.steps -= 1;
                         } else {
@@ -377,8 +404,7 @@ impl Machine {
                                 call_borrowed!(callee, count);
                             }
                             _ => {
-                                self.suspend(view, closure, pc);
-                                return self.call_global(index as usize, count as usize, false);
+                                leave!(self.call_global(index as usize, count as usize, false));
                             }
                         }
                     }
@@ -389,42 +415,45 @@ impl Machine {
                                 tail_call_borrowed!(callee, count);
                             }
                             _ => {
-                                self.suspend(view, closure, pc);
-                                return self.call_global(index as usize, count as usize, true);
+                                leave!(self.call_global(index as usize, count as usize, true));
                             }
                         }
                     }
                     Op::CallLocal(slot, count) => match &*view.local(slot) {
                         Value::Closure(callee) if enters!(callee, count) => call_borrowed!(callee, count),
                         Value::Native(native) if accepts(native, count as usize) => {
-                            let value = native!(native, count);
-                            view.push(value);
+                            push!(native!(native, count));
                         }
                         callee => {
                             let callee = callee.clone();
-                            self.suspend(view, closure, pc);
-                            return self.call_slowly(callee, count as usize, false);
+                            leave!(self.call_slowly(callee, count as usize, false));
                         }
                     },
                     Op::CallThis(count) => {
                         if enters!(&*closure, count) {
                             wait!(None);
-                            pc = code;
-                            view.set_base(count);
-                            self.steps -= 1;
+                            start!(count);
                         } else {
-                            self.suspend(view, closure, pc);
-                            return self.call_this(count as usize, false);
+                            leave!(self.call_this(count as usize, false));
+                        }
+                    }
+                    Op::CallThisPlus(slot, n, count) => {
+                        if let Value::Int(a) = &*view.local(slot.into())
+                            && let Some(sum) = a.checked_add(i64::from(n))
+                            && enters!(&*closure, count)
+                        {
+                            view.push(Value::Int(sum));
+                            pc = pc.add(2);
+                            wait!(None);
+                            start!(count);
                         }
                     }
                     Op::TailCallThis(count) => {
                         if enters!(&*closure, count) {
                             view.move_down(0, count);
-                            pc = code;
-                            self.steps -= 1;
+                            start!(count);
                         } else {
-                            self.suspend(view, closure, pc);
-                            return self.call_this(count as usize, true);
+                            leave!(self.call_this(count as usize, true));
                         }
                     }
                     Op::Call(count) => match view.pop() {
@@ -434,12 +463,10 @@ impl Machine {
                             begin!(callee, count);
                         }
                         Value::Native(native) if accepts(native, count as usize) => {
-                            let value = native!(native, count);
-                            view.push(value);
+                            push!(native!(native, count));
                         }
                         callee => {
-                            self.suspend(view, closure, pc);
-                            return self.call_slowly(callee, count as usize, false);
+                            leave!(self.call_slowly(callee, count as usize, false));
                         }
                     },
                     Op::TailCall(count) => match view.pop() {
@@ -450,21 +477,29 @@ impl Machine {
                             begin!(callee, count);
                         }
                         Value::Native(native) if accepts(native, count as usize) => {
-                            let value = native!(native, count);
-                            view.push(value);
+                            push!(native!(native, count));
                             give_back!(view.pop_words());
                         }
                         callee => {
-                            self.suspend(view, closure, pc);
-                            return self.call_slowly(callee, count as usize, true);
+                            leave!(self.call_slowly(callee, count as usize, true));
                         }
                     },
                     Op::CallNative(index, count) => {
-                        let value = native!(*proto_of(closure).natives.get_unchecked(index as usize), count);
-                        view.push(value);
+                        push!(native!(*proto_of(closure).natives.get_unchecked(index as usize), count));
                     }
                     Op::Return => give_back!(view.pop_words()),
-                    Op::ReturnLocal(slot) => give_back!(view.take(slot)),
+                    Op::ReturnSum => {
+                        if let (Value::Int(a), Value::Int(b)) = (&*view.nth(2), &*view.nth(1))
+                            && let Some(sum) = a.checked_add(*b)
+                        {
+                            view.top = view.nth(2);
+                            give_back!(Words::of(Value::Int(sum)));
+                        }
+                    }
+                    Op::ReturnLocal(slot) => {
+                        let words = view.drop_all_but(slot);
+                        go_back!(words);
+                    }
                     Op::Group(..) | Op::CaseClosure(_) | Op::Promise | Op::Gexp(_) | Op::Record(_) => {
                         check!(outside!(self.make(*op, proto_of(closure))));
                     }
@@ -495,26 +530,10 @@ impl Machine {
                             }
                         }
                     }
-                    Op::Not => {
-                        let is = !(*view.nth(1)).is_true();
-                        view.drop_top(1);
-                        view.push(Value::Bool(is));
-                    }
-                    Op::IsNull => {
-                        let is = matches!(&*view.nth(1), Value::Nil);
-                        view.drop_top(1);
-                        view.push(Value::Bool(is));
-                    }
-                    Op::IsPair => {
-                        let is = matches!(&*view.nth(1), Value::Pair(_));
-                        view.drop_top(1);
-                        view.push(Value::Bool(is));
-                    }
-                    Op::IsEq => {
-                        let is = same(&*view.nth(2), &*view.nth(1));
-                        view.drop_top(2);
-                        view.push(Value::Bool(is));
-                    }
+                    Op::Not => answer!(!(*view.nth(1)).is_true(), 1),
+                    Op::IsNull => answer!(matches!(&*view.nth(1), Value::Nil), 1),
+                    Op::IsPair => answer!(matches!(&*view.nth(1), Value::Pair(_)), 1),
+                    Op::IsEq => answer!(same(&*view.nth(2), &*view.nth(1)), 2),
                     Op::Add => arithmetic!(add, checked_add, +),
                     Op::Sub => arithmetic!(sub, checked_sub, -),
                     Op::Mul => arithmetic!(mul, checked_mul, *),
@@ -530,8 +549,7 @@ impl Machine {
                                 place.write(Value::Int(sum));
                             }
                             _ => {
-                                let value = check!(outside!(self.add_int(n)));
-                                view.push(value);
+                                push!(check!(outside!(self.add_int(n))));
                             }
                         }
                     }
@@ -541,19 +559,14 @@ impl Machine {
                         }
                         other => {
                             view.push(other.clone());
-                            let value = check!(outside!(self.add_int(n)));
-                            view.push(value);
+                            push!(check!(outside!(self.add_int(n))));
                         }
                     },
                     Op::JumpUnlessNull(target) => {
-                        let place = view.nth(1);
-                        jump_unless!(matches!(&*place, Value::Nil), target);
-                        view.drop_top(1);
+                        jump_unless_top!(matches!(&*view.nth(1), Value::Nil), target)
                     }
                     Op::JumpUnlessPair(target) => {
-                        let place = view.nth(1);
-                        jump_unless!(matches!(&*place, Value::Pair(_)), target);
-                        view.drop_top(1);
+                        jump_unless_top!(matches!(&*view.nth(1), Value::Pair(_)), target)
                     }
                     Op::JumpUnlessLocalNull(slot, target) => {
                         jump_unless!(matches!(&*view.local(slot), Value::Nil), target);

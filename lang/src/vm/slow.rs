@@ -13,7 +13,6 @@ use crate::{
 use super::{
     Machine, Registers, error,
     frame::{Fault, Flow, Frame},
-    short,
 };
 
 impl Machine {
@@ -41,7 +40,7 @@ impl Machine {
         let frames = self.frames.len();
         let flow = self.need(global, true)?;
         match self.frames.get_mut(frames) {
-            Some(Frame::Call(_, pc, _)) => *pc = short(at - 1),
+            Some(Frame::Call(_, pc, _)) => *pc = pc.wrapping_sub(1),
             _ => self.registers.pc = at - 1,
         }
         Ok(flow)

@@ -14,24 +14,28 @@ use crate::{
 };
 
 use super::{Machine, frame::Frame};
+use crate::code::SMALL;
 
-/// The stacks, taken out of the machine.
-#[derive(Clone, Copy)]
+/// The places of the stack that instructions work with.
 pub(super) struct View {
-    /// The first value.
-    bottom: *mut Value,
-    /// The first value of the running procedure's frame.
-    base: *mut Value,
     /// After the last value.
     pub top: *mut Value,
-    /// Where the room for values ends.
-    end: *mut Value,
-    /// The first frame.
-    first: *mut Frame,
+    /// The first value of the running procedure's frame.
+    pub base: *mut Value,
+}
+
+/// What else the loop holds, in memory.
+pub(super) struct Room {
     /// After the last frame.
     pub frames: *mut Frame,
     /// Where the room for frames ends.
     last: *mut Frame,
+    /// Above this place there is room for one more small frame ([`SMALL`]).
+    end: *mut Value,
+    /// The first value.
+    pub bottom: *mut Value,
+    /// The first frame.
+    first: *mut Frame,
 }
 
 /// Drops the value at a place; at no cost if it is plain.
@@ -74,82 +78,69 @@ pub(super) unsafe fn captured<'a>(closure: *const Closure, index: u32) -> &'a Va
 }
 
 impl Machine {
-    /// Takes the stacks out, with room for so many values above a place.
+    /// Takes the stacks out; the frame of the running procedure, with room for all its values, begins at a place.
     #[cold]
     #[inline(never)]
-    pub(super) fn open(&mut self, base: usize, height: u32) -> View {
+    pub(super) fn open(&mut self, room: &mut Room, view: &mut View, base: usize, height: u32) {
         let height = height as usize;
         let length = self.stack.len();
-        self.stack.reserve((base + height).saturating_sub(length));
+        self.stack.reserve((base + height + SMALL as usize).saturating_sub(length));
         self.frames.reserve(1);
-        let values = self.stack.capacity().min(self.limits.values.max(base + height));
+        let values = (self.stack.capacity() - SMALL as usize).min(self.limits.values.max(base + height));
         let frames = self.frames.capacity().min(self.limits.depth.saturating_add(1).max(self.frames.len()));
-        let bottom = self.stack.as_mut_ptr();
-        let first = self.frames.as_mut_ptr();
+        room.bottom = self.stack.as_mut_ptr();
+        room.first = self.frames.as_mut_ptr();
         // SAFETY: all offsets are within the capacities.
         unsafe {
-            let view = View {
-                bottom,
-                base: bottom.add(base),
-                top: bottom.add(length),
-                end: bottom.add(values.max(length)),
-                first,
-                frames: first.add(self.frames.len()),
-                last: first.add(frames),
-            };
+            room.end = room.bottom.add(values.max(length));
+            room.frames = room.first.add(self.frames.len());
+            room.last = room.first.add(frames);
             self.stack.set_len(0);
             self.frames.set_len(0);
-            view
+            *view = View { top: room.bottom.add(length), base: room.bottom.add(base) };
         }
     }
 
     /// Puts the stacks back; returns the place of the frame.
     #[cold]
     #[inline(never)]
-    pub(super) fn close(&mut self, view: View) -> usize {
+    pub(super) fn close(&mut self, room: &Room, view: &View) -> usize {
         // SAFETY: what is below the tops is initialised, and within the capacities.
         unsafe {
-            self.stack.set_len(view.height_of(view.top));
-            self.frames.set_len(usize::try_from(view.frames.offset_from(view.first)).unwrap_or(0));
+            self.stack.set_len(room.place(view.top));
+            self.frames.set_len(usize::try_from(room.frames.offset_from(room.first)).unwrap_or(0));
         }
-        view.place()
+        room.place(view.base)
+    }
+}
+
+impl Room {
+    /// Returns what is filled in when the stacks are taken out.
+    pub fn new() -> Self {
+        let (value, frame) = (std::ptr::null_mut(), std::ptr::null_mut());
+        Room { frames: frame, last: frame, end: value, bottom: value, first: frame }
+    }
+
+    /// Whether the running procedure's frame has as many values as the compiler counted, or fewer, and room for more.
+    pub fn holds(&self, view: &View, height: u32) -> bool {
+        let height = height as usize;
+        let room = self.end.wrapping_add(SMALL as usize);
+        view.base <= view.top && view.top <= view.base.wrapping_add(height) && view.top <= room
+    }
+
+    /// Returns the place of a value on the stack.
+    #[inline(always)]
+    pub fn place(&self, pointer: *mut Value) -> usize {
+        // SAFETY: both are in the same allocation.
+        unsafe { pointer.offset_from(self.bottom).cast_unsigned() }
     }
 }
 
 impl View {
+    /// Whether there is room for a call of a procedure whose frame is small: another frame, and so many values.
     #[inline(always)]
-    fn height_of(&self, pointer: *mut Value) -> usize {
-        // SAFETY: both are in the same allocation.
-        unsafe { pointer.offset_from(self.bottom).cast_unsigned() }
-    }
-
-    /// Returns the place of the frame on the stack.
-    #[inline(always)]
-    pub fn place(&self) -> usize {
-        self.height_of(self.base)
-    }
-
-    /// Whether there is room for a call: another frame, and so many values of which `count` are there.
-    #[inline(always)]
-    pub fn has_room(&self, height: u32, count: u32) -> bool {
-        self.frames < self.last && self.has_values(height, count)
-    }
-
-    /// Whether there is room for so many values of which `count` are there.
-    #[inline(always)]
-    pub fn has_values(&self, height: u32, count: u32) -> bool {
-        // SAFETY: both are in the same allocation.
-        let room = unsafe { self.end.offset_from(self.top).cast_unsigned() };
-        room + count as usize >= height as usize
-    }
-
-    /// Makes the frame begin at a place of the stack.
-    ///
-    /// # Safety
-    /// It is at most the height of the stack.
-    #[inline(always)]
-    pub unsafe fn set_place(&mut self, place: u32) {
-        self.base = unsafe { self.bottom.add(place as usize) };
+    pub fn has_room(&self, room: &Room) -> bool {
+        room.frames < room.last && self.top <= room.end
     }
 
     /// Makes the frame begin at the topmost values.
@@ -185,7 +176,6 @@ impl View {
     /// There is room: the compiler counted this instruction.
     #[inline(always)]
     pub unsafe fn push(&mut self, value: Value) {
-        debug_assert!(self.top < self.end, "the compiler counted the values of a frame wrongly");
         unsafe {
             self.top.write(value);
             self.top = self.top.add(1);
@@ -198,7 +188,6 @@ impl View {
     /// As [`View::push`], and they become a value once.
     #[inline(always)]
     pub unsafe fn put(&mut self, words: Words) {
-        debug_assert!(self.top < self.end, "the compiler counted the values of a frame wrongly");
         unsafe {
             words.put(self.top);
             self.top = self.top.add(1);
@@ -244,7 +233,6 @@ impl View {
     /// There is one in the frame.
     #[inline(always)]
     pub unsafe fn pop_words(&mut self) -> Words {
-        debug_assert!(self.top > self.bottom, "there is a value to pop");
         unsafe {
             self.top = self.top.sub(1);
             Words::at(self.top)
@@ -276,23 +264,36 @@ impl View {
         unsafe { self.drop_to(self.top.sub(count as usize)) }
     }
 
-    #[inline(always)]
-    unsafe fn drop_to(&mut self, to: *mut Value) {
-        while self.top > to {
-            unsafe {
-                self.top = self.top.sub(1);
-                discard(self.top);
-            }
-        }
-    }
-
-    /// Drops the frame.
+    /// Drops values down to a place.
     ///
     /// # Safety
-    /// The procedure is being left.
+    /// It is within the frame.
     #[inline(always)]
-    pub unsafe fn drop_frame(&mut self) {
-        unsafe { self.drop_to(self.base) }
+    pub unsafe fn drop_to(&mut self, to: *mut Value) {
+        let mut at = self.top;
+        while at > to {
+            unsafe {
+                at = at.sub(1);
+                discard(at);
+            }
+        }
+        self.top = to;
+    }
+
+    /// Drops the frame but for a variable, which it returns.
+    ///
+    /// # Safety
+    /// The procedure is being left, and the compiler emitted this place at this instruction.
+    #[inline(always)]
+    pub unsafe fn drop_all_but(&mut self, slot: u32) -> Words {
+        unsafe {
+            let place = self.local(slot);
+            self.drop_to(place.add(1));
+            let words = Words::at(place);
+            self.top = place;
+            self.drop_to(self.base);
+            words
+        }
     }
 
     /// Moves the topmost values down to a place of the frame and drops what is between.
