@@ -3,10 +3,11 @@
 //! `benches/guix-corpus DIR`, where DIR holds `gnu/packages/**.scm` and `guix/`. A record is whole when every field,
 //! thunked and delayed ones included, has a value, and so has every field of the sources, search paths and references
 //! inside. Packages that it refers to count on their own account. Definitions are counted as Guix counts: objects that are
-//! the values of exported variables, each once.
+//! the values of exported variables, each once. With `--derivations N` that many of the packages, drawn evenly at random but the same in
+//! each run, are lowered to derivations too, with all that they depend on.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     rc::Rc,
     sync::Arc,
@@ -41,18 +42,26 @@ struct Options {
     load_path: Vec<PathBuf>,
     groups: usize,
     only: Option<String>,
+    derivations: usize,
     trace: bool,
 }
 
 fn options() -> Option<Options> {
-    let mut options =
-        Options { directory: PathBuf::new(), load_path: Vec::new(), groups: 40, only: None, trace: false };
+    let mut options = Options {
+        directory: PathBuf::new(),
+        load_path: Vec::new(),
+        groups: 40,
+        only: None,
+        derivations: 0,
+        trace: false,
+    };
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--groups" => options.groups = arguments.next()?.parse().ok()?,
             "--only" => options.only = Some(arguments.next()?),
             "-L" => options.load_path.push(PathBuf::from(arguments.next()?)),
+            "--derivations" => options.derivations = arguments.next()?.parse().ok()?,
             "--trace" => options.trace = true,
             _ => options.directory = PathBuf::from(argument),
         }
@@ -63,7 +72,7 @@ fn options() -> Option<Options> {
 #[allow(clippy::print_stdout, clippy::print_stderr, reason = "a report")]
 fn main() {
     let Some(options) = options() else {
-        eprintln!("usage: guix-corpus [-L DIR] [--groups N] [--only TEXT] [--trace] DIR");
+        eprintln!("usage: guix-corpus [-L DIR] [--groups N] [--only TEXT] [--derivations N] [--trace] DIR");
         std::process::exit(2);
     };
     if options.directory.as_os_str().is_empty() {
@@ -134,7 +143,9 @@ fn parse(files: &[File]) {
 struct Corpus {
     interpreter: Interpreter,
     check: Value,
+    derive: Value,
     force: Value,
+    names: Vec<(Value, String)>,
     seen: HashSet<*const Record>,
     kept: Vec<Value>,
     whole: usize,
@@ -172,10 +183,11 @@ fn evaluate(options: &Options, files: &[File]) {
         let force = ModuleName::parse("(guile)").expect("a valid name");
         Ok((
             interpreter.module_value(&module, Symbol::new("check-package"))?,
+            interpreter.module_value(&module, Symbol::new("derive"))?,
             interpreter.module_value(&force, Symbol::new("force"))?,
         ))
     });
-    let (check, force) = match loaded {
+    let (check, derive, force) = match loaded {
         Ok(found) => found,
         Err(errors) => {
             println!("{}", hpcl_lang::render::render(&errors, interpreter.sources(), false));
@@ -185,7 +197,9 @@ fn evaluate(options: &Options, files: &[File]) {
     let mut corpus = Corpus {
         interpreter,
         check,
+        derive,
         force,
+        names: Vec::new(),
         seen: HashSet::new(),
         kept: Vec::new(),
         whole: 0,
@@ -213,6 +227,7 @@ impl Corpus {
                 return Ok(false);
             }
             self.kept.push(value.clone());
+            self.names.push((value.clone(), name.to_owned()));
             self.package(record, &value)?;
             Ok(true)
         });
@@ -301,15 +316,63 @@ impl Corpus {
         }
     }
 
+    /// Lowers that many of the packages to derivations.
     #[allow(clippy::print_stdout, reason = "a report")]
-    fn finish(self, options: &Options, taken: Duration) {
+    fn derivations(&mut self, options: &Options) {
+        let mut failures = BTreeMap::new();
+        let mut derived = 0;
+        let drawn = drawn(self.names.len(), options.derivations);
+        let start = Instant::now();
+        for (value, name) in drawn.iter().filter_map(|index| self.names.get(*index)) {
+            match self.interpreter.call(&self.derive, vec![value.clone()]) {
+                Ok(_) => derived += 1,
+                Err(errors) => {
+                    if self.trace {
+                        self.print(&errors);
+                    }
+                    note(&mut failures, &errors, name);
+                }
+            }
+        }
+        let taken = start.elapsed().as_secs_f64();
+        report("packages without a derivation, by first missing name", &failures, options.groups);
+        let graph = &self.interpreter.host_mut::<EvaluationHost>().graph;
+        println!("derivations: {derived} of {} (a graph of {} in {taken:.2} s)", drawn.len(), graph.len());
+        let start = Instant::now();
+        let hashed = std::mem::take(&mut self.interpreter.host_mut::<EvaluationHost>().graph).hash();
+        match hashed {
+            Ok(_) => println!("graph hashed in {:.2} s", start.elapsed().as_secs_f64()),
+            Err(error) => println!("graph not hashed: {}", hpcl::executor::chain(&error)),
+        }
+    }
+
+    #[allow(clippy::print_stdout, reason = "a report")]
+    fn finish(mut self, options: &Options, taken: Duration) {
         report("packages that are not whole, by first missing name", &self.failures, options.groups);
         println!("packages seen: {}", self.kept.iter().filter(|value| package(value).is_some()).count());
         println!("time for records: {:.2} s", taken.as_secs_f64());
         println!("whole records: {}", self.whole);
+        if options.derivations > 0 {
+            self.derivations(options);
+        }
         // Dropping a million values one by one is no part of what is measured.
         std::mem::forget(self);
     }
+}
+
+/// Returns `wanted` different numbers below `all` in order, the same in each run: Floyd's sampling over a fixed sequence.
+fn drawn(all: usize, wanted: usize) -> BTreeSet<usize> {
+    let mut state: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut chosen = BTreeSet::new();
+    for last in all.saturating_sub(wanted)..all {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let below = u64::try_from(last).unwrap_or(u64::MAX).saturating_add(1);
+        let number = usize::try_from((state >> 33) % below).unwrap_or(0);
+        if !chosen.insert(number) {
+            chosen.insert(last);
+        }
+    }
+    chosen
 }
 
 fn package(value: &Value) -> Option<&Rc<Record>> {

@@ -32,6 +32,7 @@ fn job(directory: &Path, code: &str) -> BuilderJob {
         name: "test".into(),
         code: code.into(),
         modules: modules(),
+        extensions: vec![directory.join("extension")],
         env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("out".into(), "/nowhere/out".into())],
         outputs: vec![("out".into(), directory.join("output"))],
         cores: 2,
@@ -83,6 +84,7 @@ programs! {
     copy_build_system: "build/copy-build-system.hpcl",
     cmake_build_system: "build/cmake-build-system.hpcl",
     checkout: "build/checkout.hpcl",
+    patch: "build/patch.hpcl",
     union: "build/union.hpcl",
     profile: "build/profile.hpcl",
     seed: "build/seed.hpcl",
@@ -110,6 +112,20 @@ fn a_missing_file_is_named() {
 fn what_is_not_listed_cannot_be_imported() {
     let message = run("(use-modules (hpcl build secret)) (mkdir-p secret)").unwrap_err();
     assert!(message.contains("(hpcl build secret)"), "{message}");
+}
+
+#[test]
+fn extensions_bring_modules_of_their_own() {
+    let write = "(mkdir-p \"extension/share/guile/site/3.0/json\")
+        (call-with-output-file \"extension/share/guile/site/3.0/json/parser.scm\"
+          (lambda (port)
+            (write '(define-module (json parser) #:export (parsed)) port)
+            (write '(define parsed \"as it stands\") port)))";
+    run(&format!(
+        "(use-modules (hpcl build utils)) {write}
+         (unless (string=? (@ (json parser) parsed) \"as it stands\") (error \"another\"))"
+    ))
+    .unwrap();
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn systems_and_targets() {
             ("(nix-system->gnu-triplet \"armhf-linux\")", "\"arm-unknown-linux-gnueabihf\""),
             ("(gnu-triplet->nix-system \"x86_64-unknown-linux-gnu\")", "\"x86_64-linux\""),
             ("(gnu-triplet->nix-system \"i686-pc-linux-gnu\")", "\"i686-linux\""),
-            ("(gnu-triplet->nix-system \"i586-pc-gnu\")", "\"i586-gnu\""),
+            ("(gnu-triplet->nix-system \"i586-pc-gnu\")", "\"i686-gnu\""),
             ("(target-x86-32? \"i586-pc-gnu\")", "#t"),
             ("(target-x86-32? \"x86_64-linux\")", "#f"),
             ("(target-64bit? \"x86_64-linux-gnux32\")", "#f"),
@@ -264,4 +264,149 @@ fn a_channel_carries_patches_licences_and_build_systems() {
         "((@ (hpcl distribution) search-patch) \"no.patch\")",
     ]);
     assert!(missing.failure(3).contains("no channel has the patch `no.patch`"));
+}
+
+/// A build system as channels write them: its bag has the source among the inputs, its outputs are those that its code refers
+/// to, and what runs in the build is a module of the channel, which imports another.
+const BUILD_SYSTEM: &str = r#"
+(define-module (guix build-system demo)
+  #:use-module (guix store)
+  #:use-module (guix gexp)
+  #:use-module (guix utils)
+  #:use-module (guix monads)
+  #:use-module (guix packages)
+  #:use-module (guix derivations)
+  #:use-module (guix build-system)
+  #:use-module (guix search-paths)
+  #:export (demo-build-system))
+
+(define* (lower name #:key source inputs native-inputs outputs system target #:allow-other-keys
+                #:rest arguments)
+  (bag
+    (name name)
+    (system system)
+    (target target)
+    (build-inputs `(,@(if source `(("source" ,source)) '()) ,@native-inputs ,@inputs))
+    (outputs outputs)
+    (build (if target demo-cross-build demo-build))
+    (arguments (strip-keyword-arguments '(#:target #:inputs #:native-inputs #:outputs) arguments))))
+
+(define* (demo-build name inputs #:key source (outputs '("out")) (search-paths '()) (system (%current-system))
+                     (guile #f) (word "none") (modules '((guix build demo) (guix build utils) (srfi srfi-26))))
+  (define builder
+    (with-imported-modules modules
+      #~(begin
+          (use-modules #$@(sexp->gexp modules))
+          #$(with-build-variables inputs outputs
+              #~(demo-build #:inputs %build-inputs
+                            #:outputs (list #$@(map (lambda (name) #~(cons #$name (ungexp output name))) outputs))
+                            #:word #$word
+                            #:paths '#$(sexp->gexp (map search-path-specification->sexp search-paths)))))))
+  (mlet %store-monad ((guile (package->derivation (or guile (default-guile)) system #:graft? #f)))
+    (gexp->derivation name builder #:system system #:target #f #:graft? #f #:guile-for-build guile)))
+
+(define* (demo-cross-build name #:key target build-inputs host-inputs target-inputs #:allow-other-keys)
+  (gexp->derivation name
+                    #~(list #$target '#$(map car build-inputs) '#$(map car host-inputs) #$output)
+                    #:target target))
+
+(define demo-build-system
+  (build-system (name 'demo) (description "A demonstration") (lower lower)))
+"#;
+
+const BUILD_MODULE: &str = r#"
+(define-module (guix build demo)
+  #:use-module (guix build utils)
+  #:use-module (guix demo-words)
+  #:use-module (srfi srfi-1)
+  #:export (demo-build))
+
+(define* (demo-build #:key inputs outputs word paths)
+  (for-each (lambda (output)
+              (mkdir-p (cdr output))
+              (call-with-output-file (string-append (cdr output) "/text")
+                (lambda (port)
+                  (format port "~a ~a ~a ~a" (car output) (loud word) (map first paths)
+                          (call-with-input-file (assoc-ref inputs "source") get-string-all)))))
+            outputs))
+"#;
+
+const PACKAGE: &str = r#"
+(define-module (mine)
+  #:use-module (guix build-system demo)
+  #:use-module (guix build-system trivial)
+  #:use-module (guix derivations)
+  #:use-module (guix gexp)
+  #:use-module (guix packages))
+
+(define-public tool
+  (package
+    (name "tool") (version "1") (source #f) (build-system trivial-build-system)
+    (arguments (list #:builder #~(mkdir #$output)))
+    (native-search-paths (list (search-path-specification (variable "TOOL_PATH") (files '("lib")))))
+    (synopsis "") (description "") (home-page #f) (license #f)))
+
+(define-public thing
+  (package
+    (name "thing") (version "2")
+    (source (plain-file "words" (string-append "built beside "
+                                               (derivation->output-path (package-derivation tool "x86_64-linux")))))
+    (build-system demo-build-system)
+    (outputs '("out" "doc"))
+    (arguments (list #:word "hello"))
+    (native-inputs (list tool))
+    (synopsis "") (description "") (home-page #f) (license #f)))
+"#;
+
+fn demonstration() -> TestEnvironment {
+    let environment = TestEnvironment::new();
+    environment.write("channel/guix/build-system/demo.scm", BUILD_SYSTEM);
+    environment.write("channel/guix/build/demo.scm", BUILD_MODULE);
+    environment.write(
+        "channel/guix/demo-words.scm",
+        "(define-module (guix demo-words))\n(define-public (loud word) (string-upcase word))\n",
+    );
+    environment.write("channel/mine.scm", PACKAGE);
+    environment
+}
+
+#[test]
+fn a_package_is_lowered_through_a_build_system_of_a_channel() {
+    let environment = demonstration();
+    let aterm = environment.run(&["eval", "-d", "-L", "channel", "-e", "(@ (mine) thing)"]).success();
+    for part in [
+        "Derive([(\"doc\",",
+        "(hpcl build demo)\\t",
+        "(hpcl demo-words)\\t",
+        "(hpcl build utils)\\t",
+        "(use-modules (guix build demo) (guix build utils) (srfi srfi-26))",
+        "#:paths (quote ((\\\"TOOL_PATH\\\" (\\\"lib\\\") \\\":\\\" directory #f)))",
+        "(define %output (assoc-ref %outputs \\\"out\\\"))",
+    ] {
+        assert!(aterm.contains(part), "{part} in {aterm}");
+    }
+    assert!(!aterm.contains("(srfi srfi-26)\\t"), "{aterm}");
+    let cross = "(package->cross-derivation (@ (mine) thing) \"aarch64-linux-gnu\")";
+    let aterm = environment.run(&["eval", "-d", "-L", "channel", "-e", cross]).success();
+    assert!(
+        aterm.contains("(list \\\"aarch64-linux-gnu\\\" (quote (\\\"source\\\" \\\"tool\\\")) (quote ())"),
+        "{aterm}"
+    );
+}
+
+#[test]
+fn what_a_channel_runs_in_builds_runs_as_it_stands() {
+    if !common::sandbox_or_skip("what_a_channel_runs_in_builds_runs_as_it_stands") {
+        return;
+    }
+    let environment = demonstration();
+    let built = environment
+        .run(&["build", "-L", "channel", "-e", "(list (@ (mine) tool) (@ (mine) thing))"])
+        .success();
+    let path = |name: &str| {
+        let found = built.lines().find(|line| line.ends_with(name)).unwrap_or_default();
+        found.replace("HOME", &environment.home().display().to_string())
+    };
+    let text = std::fs::read_to_string(format!("{}/text", path("-thing-2"))).unwrap();
+    assert_eq!(text, format!("out HELLO (TOOL_PATH) built beside {}", path("-tool-1")));
 }

@@ -1,6 +1,7 @@
 //! The host of the builder side: its modules and its natives.
 //!
-//! Modules are the files that the job lists, and nothing else: what a build may import is part of its hash. `(guix …)`
+//! Modules are the files that the job lists and those of its extensions, and nothing else: what a build may import is part of
+//! its hash. `(guix …)`
 //! is another name for `(hpcl …)`.
 
 use std::{
@@ -25,6 +26,7 @@ use crate::executor::BuilderJob;
 #[derive(Debug, Default)]
 pub struct BuilderHost {
     modules: FxHashMap<String, PathBuf>,
+    extensions: Vec<PathBuf>,
     /// What the build sees and changes.
     pub world: World,
 }
@@ -49,14 +51,21 @@ impl BuilderHost {
             libraries: job.libraries.iter().map(|item| bytes::path_text(&item.join("lib"))).collect(),
             phase: None,
         };
-        BuilderHost { modules, world }
+        BuilderHost { modules, extensions: job.extensions.clone(), world }
     }
 }
 
 impl Host for BuilderHost {
     fn module_source(&mut self, name: &ModuleName) -> Result<Option<ModuleSource>, String> {
-        let Some(path) = self.modules.get(&name.to_string()) else { return Ok(None) };
-        match std::fs::read_to_string(path) {
+        let in_extensions = || {
+            let below =
+                |directory: &PathBuf| directory.join(format!("share/guile/site/3.0/{}.scm", name.path()));
+            self.extensions.iter().map(below).find(|path| path.is_file())
+        };
+        let Some(path) = self.modules.get(&name.to_string()).cloned().or_else(in_extensions) else {
+            return Ok(None);
+        };
+        match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let file = format!("{}.hpcl", name.path());
                 Ok(Some(ModuleSource { file: Arc::from(file), text: Arc::from(text) }))

@@ -171,6 +171,20 @@ impl Channels {
         if self.is_implemented(parts) {
             return None;
         }
+        self.file_of(parts)
+    }
+
+    /// Returns the source of a module below one of the directories as it stands there, be it one that the library
+    /// implements too: what builds run is not evaluated here.
+    ///
+    /// # Errors
+    /// [`ChannelError::Read`] when its file cannot be read.
+    pub fn file_as_it_stands(&self, name: &ModuleName) -> Result<Option<ModuleSource>, ChannelError> {
+        let Some(path) = self.file_of(name.parts()) else { return Ok(None) };
+        Ok(Some(ModuleSource { file: path.display().to_string().into(), text: read(&path)? }))
+    }
+
+    fn file_of(&self, parts: &[Symbol]) -> Option<PathBuf> {
         let relative: PathBuf = parts.iter().map(|part| part.as_str()).collect();
         let safe = parts.iter().all(|part| !part.as_str().contains('/') && part.as_str() != "..");
         if !safe {

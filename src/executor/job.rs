@@ -18,6 +18,9 @@ pub struct BuilderJob {
     /// Modules of the builder-side library that the program may import: the printed module name,
     /// `(hpcl build utils)`, and the file that holds its text.
     pub modules: Vec<(String, PathBuf)>,
+    /// Directories whose `share/guile/site/3.0` holds more modules: packages of libraries for Guile.
+    #[serde(default)]
+    pub extensions: Vec<PathBuf>,
     /// The whole environment of the build. Nothing is inherited.
     pub env: Vec<(String, String)>,
     /// Output names and the paths at which the build creates them, in the derivation's order.

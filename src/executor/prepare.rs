@@ -150,6 +150,7 @@ impl<'a> Preparer<'a> {
             DEFAULTS.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let mut code = None;
         let mut modules = Vec::new();
+        let mut extensions = Vec::new();
         for (name, value) in &derivation.env {
             let name = text(name, "name", "is not UTF-8")?;
             let value = String::from_utf8(self.store.to_local_making(value, &made))
@@ -157,6 +158,7 @@ impl<'a> Preparer<'a> {
             match name.as_str() {
                 "code" => code = Some(value),
                 "modules" => modules = parse_modules(&value)?,
+                "extensions" => extensions = value.lines().map(PathBuf::from).collect(),
                 _ => {
                     env.insert(name, value);
                 }
@@ -177,6 +179,7 @@ impl<'a> Preparer<'a> {
             name: derivation.name.to_string(),
             code,
             modules,
+            extensions,
             sandbox_shell: env.get("sandboxShell").map(PathBuf::from),
             env: env.into_iter().collect(),
             outputs: derivation

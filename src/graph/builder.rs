@@ -51,6 +51,11 @@ impl GraphBuilder {
         self.len() == 0
     }
 
+    /// Returns the node at that position, when there is one.
+    pub fn node_at(&self, index: usize) -> Option<NodeId> {
+        (index < self.graph.node_count()).then(|| id_of(NodeIndex::new(index)))
+    }
+
     /// Adds a node. What it refers to must have been added or reserved.
     pub fn add_node(&mut self, template: Template) -> NodeId {
         let index = self.graph.add_node(Node::Defined(Box::new(template)));

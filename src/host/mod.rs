@@ -3,6 +3,7 @@
 //! It collects the symbolic derivation graph and the sources (texts and local files) that it refers to while recipes
 //! are evaluated; nothing is written anywhere. Invariant: the result depends on the files read alone.
 
+mod builder_modules;
 mod error;
 mod evaluation;
 mod indexing;
@@ -25,6 +26,7 @@ use hpcl_lang::{
     symbol::Symbol,
 };
 
+use builder_modules::{BuilderModule, builder_name, imported_modules};
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
 pub use indexing::{Keeper, Level, Progress};
@@ -34,7 +36,7 @@ pub use json::json;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
-    channel::{self, Channels, Exports, Index, index::stored::Stored},
+    channel::{Channels, Exports, Index, index::stored::Stored},
     graph::GraphBuilder,
     hash::Digest,
     store_path::{self, StoreDir, StorePath},
@@ -66,15 +68,9 @@ pub struct EvaluationHost {
     pub graph: GraphBuilder,
     /// The sources that the graph refers to.
     pub sources: BTreeMap<StorePath, SourceContent>,
-    builder_modules: BTreeMap<ModuleName, BuilderModule>,
+    builder_modules: BTreeMap<ModuleName, Option<BuilderModule>>,
     /// The directory that relative local files are relative to.
     pub base_directory: PathBuf,
-}
-
-#[derive(Clone)]
-struct BuilderModule {
-    path: StorePath,
-    imports: Vec<ModuleName>,
 }
 
 impl EvaluationHost {
@@ -240,47 +236,4 @@ fn text_source(host: &mut EvaluationHost, name: &str, contents: &str) -> Result<
         .map_err(|source| HostError::Name { name: name.to_owned(), source })?;
     host.sources.insert(path.clone(), SourceContent::Text(contents.to_owned()));
     Ok(path)
-}
-
-/// Returns the closure of builder-side modules with their paths in the store, sorted by name.
-fn imported_modules(
-    host: &mut EvaluationHost,
-    names: Vec<ModuleName>,
-) -> Result<BTreeMap<ModuleName, StorePath>, HostError> {
-    let mut found = BTreeMap::new();
-    let mut left = names;
-    while let Some(name) = left.pop() {
-        let name = builder_name(&name);
-        if found.contains_key(&name) {
-            continue;
-        }
-        let module = builder_module(host, &name)?;
-        left.extend(module.imports);
-        found.insert(name, module.path);
-    }
-    Ok(found)
-}
-
-/// Returns `(hpcl build x)` for `(guix build x)`.
-fn builder_name(name: &ModuleName) -> ModuleName {
-    if name.root().as_str() == "guix" { name.with_root(Symbol::new("hpcl")) } else { name.clone() }
-}
-
-fn builder_module(host: &mut EvaluationHost, name: &ModuleName) -> Result<BuilderModule, HostError> {
-    if let Some(known) = host.builder_modules.get(name) {
-        return Ok(known.clone());
-    }
-    let source = channel::builder_module(name)
-        .or(host.channels.module_source(name)?)
-        .ok_or_else(|| HostError::NoBuilderModule { name: name.to_string() })?;
-    let parts: Vec<&str> = name.parts().iter().skip(1).map(|part| part.as_str()).collect();
-    let path = text_source(host, &format!("{}.hpcl", parts.join("-")), &source.text)?;
-    let imports = channel::imports(&source.text)
-        .into_iter()
-        .map(|import| builder_name(&import))
-        .filter(|import| import.parts().get(1).is_some_and(|part| part.as_str() == "build"))
-        .collect();
-    let module = BuilderModule { path, imports };
-    host.builder_modules.insert(name.clone(), module.clone());
-    Ok(module)
 }

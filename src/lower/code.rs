@@ -16,7 +16,10 @@ use hpcl_lang::{
 };
 
 use super::{CodeText, PathText};
-use crate::{graph::Text, host::HostError};
+use crate::{
+    graph::{Piece, Text},
+    host::HostError,
+};
 
 /// Returns the text of staged code whose references were lowered to those values, in order.
 ///
@@ -42,6 +45,13 @@ pub fn datum_of_value(value: &Value) -> Result<Value, Raise> {
         extensions: Value::Nil,
         span: None,
     })))
+}
+
+/// Returns `(%reference N)`.
+fn reference_to(number: usize, span: Span) -> Datum {
+    let number = i64::try_from(number).unwrap_or(i64::MAX);
+    let name = Datum { kind: DatumKind::Symbol(Symbol::new("%reference")), span };
+    Datum { kind: DatumKind::List(vec![name, Datum { kind: DatumKind::Int(number), span }]), span }
 }
 
 struct Printer<'a> {
@@ -99,6 +109,12 @@ impl Printer<'_> {
         if !reference.splice {
             return push_value(text, value);
         }
+        if let Some(code) = value.as_foreign::<CodeText>()
+            && let Some(inside) = inside_of_list(&code.0)
+        {
+            text.append(inside);
+            return Ok(());
+        }
         let items = value.list_to_vec().ok_or_else(|| HostError::NotStageable {
             kind: "what is not a list",
             value: print::write(value),
@@ -125,6 +141,16 @@ fn reference(items: &[Datum]) -> Option<usize> {
     }
 }
 
+/// Returns what is between the parentheses of code that is a list.
+fn inside_of_list(code: &Text) -> Option<Text> {
+    let mut pieces = code.clone().into_pieces();
+    let Piece::Literal(first) = pieces.first_mut()? else { return None };
+    *first = first.strip_prefix('(')?.into();
+    let Piece::Literal(last) = pieces.last_mut()? else { return None };
+    *last = last.strip_suffix(')')?.into();
+    Some(pieces.into())
+}
+
 fn push_value(text: &mut Text, value: &Value) -> Result<(), Raise> {
     if let Some(path) = value.as_foreign::<PathText>() {
         text.push_str("\"");
@@ -137,6 +163,10 @@ fn push_value(text: &mut Text, value: &Value) -> Result<(), Raise> {
         return Ok(());
     }
     match value {
+        // where one value is taken of several, it is the first, as in Guile
+        Value::Values(values) if !values.is_empty() => {
+            values.first().map_or(Ok(()), |first| push_value(text, first))
+        }
         Value::Pair(_) => push_list(text, value),
         Value::Nil
         | Value::Bool(_)
@@ -213,15 +243,14 @@ fn template(value: &Value, references: &mut Vec<hpcl_lang::value::GexpReference>
             Err(HostError::NotStageable { kind: value.kind(), value: print::write(value) }.into())
         }
         other => {
-            let number = i64::try_from(references.len()).unwrap_or(i64::MAX);
+            let number = references.len();
             references.push(hpcl_lang::value::GexpReference {
                 value: Some(other.clone()),
                 output: Symbol::new("out"),
                 native: false,
                 splice: false,
             });
-            let name = Datum { kind: DatumKind::Symbol(Symbol::new("%reference")), span };
-            make(DatumKind::List(vec![name, Datum { kind: DatumKind::Int(number), span }]))
+            Ok(reference_to(number, span))
         }
     }
 }

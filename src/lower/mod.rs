@@ -8,4 +8,4 @@ mod code;
 mod text;
 
 pub use code::{code_of_gexp, datum_of_value};
-pub use text::{CodeText, DerivationValue, PathText, text_of_value};
+pub use text::{CodeText, DerivationValue, PathText, has_paths, resolve, text_of_value};

@@ -9,7 +9,7 @@ use hpcl_lang::{
 
 use crate::{
     derivation::{DerivationError, OutputName},
-    graph::{NodeId, Piece, Text},
+    graph::{GraphBuilder, NodeId, Piece, Text},
     store_path::StorePath,
 };
 
@@ -46,6 +46,15 @@ impl PathText {
         PathText(Piece::Source(path).into())
     }
 
+    /// Returns the path as a string of the language, a placeholder which becomes the path where it ends up in a derivation, be it
+    /// within another string; `None` for what is more than one path.
+    pub fn placeholder(&self) -> Option<String> {
+        match self.0.pieces() {
+            [Piece::Output(node, output)] => Some(format!("{OPEN}{}:{output}{CLOSE}", node.index())),
+            _ => None,
+        }
+    }
+
     /// Returns the path followed by more text.
     #[must_use]
     pub fn append(&self, suffix: &str) -> PathText {
@@ -53,6 +62,46 @@ impl PathText {
         text.push_str(suffix);
         PathText(text)
     }
+}
+
+/// What encloses a path that is a string of the language: characters of private use, which no recipe has.
+const OPEN: char = '\u{10fe00}';
+const CLOSE: char = '\u{10fe01}';
+
+/// Whether a string has paths in it.
+pub fn has_paths(text: &str) -> bool {
+    text.contains(OPEN)
+}
+
+/// Returns a text with the paths that are within its characters as references.
+pub fn resolve(text: Text, graph: &GraphBuilder) -> Text {
+    let literal = |piece: &Piece| matches!(piece, Piece::Literal(characters) if has_paths(characters));
+    if !text.pieces().iter().any(literal) {
+        return text;
+    }
+    let mut resolved = Text::default();
+    for piece in text.into_pieces() {
+        match piece {
+            Piece::Literal(characters) => resolve_literal(&mut resolved, &characters, graph),
+            other => resolved.push(other),
+        }
+    }
+    resolved
+}
+
+fn resolve_literal(text: &mut Text, characters: &str, graph: &GraphBuilder) {
+    let mut rest = characters;
+    while let Some((before, after)) = rest.split_once(OPEN) {
+        let inside = after.split_once(CLOSE).and_then(|(inside, after)| {
+            let (number, output) = inside.split_once(':')?;
+            Some((graph.node_at(number.parse().ok()?)?, OutputName::new(output).ok()?, after))
+        });
+        let Some((node, output, after)) = inside else { break };
+        text.push_str(before);
+        text.push(Piece::Output(node, output));
+        rest = after;
+    }
+    text.push_str(rest);
 }
 
 /// Returns the text that a string, a path, code or a list of these stands for.

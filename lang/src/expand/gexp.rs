@@ -9,7 +9,9 @@ use std::rc::Rc;
 use crate::{
     core_form::{Core, GexpForm, GexpPart},
     datum::{Datum, DatumKind},
+    natives,
     symbol::Symbol,
+    value::Value,
 };
 
 use super::{Env, ExpandError, Expander, Failure, env::Mark, list_form, list_items};
@@ -95,24 +97,32 @@ impl Expander<'_> {
         word: &str,
         env: &Env,
     ) -> Result<GexpPart, Failure> {
-        let bad = || ExpandError::BadSyntax {
-            form: "ungexp",
-            span: form.span,
-            expected: "`#$value`, `#$value:output` or `(ungexp value \"output\")`",
-        };
         let (value, output) = match items {
-            [_, value] => (value, Symbol::new("out")),
-            [_, value, output] => match &output.kind {
-                DatumKind::String(name) => (value, Symbol::new(name)),
-                DatumKind::Symbol(name) => (value, self.world.aliases.original(*name)),
-                _ => return Err(bad().into()),
-            },
-            _ => return Err(bad().into()),
+            [_, value] => (value, None),
+            [_, value, output] => (value, Some(output)),
+            _ => {
+                return Err(ExpandError::BadSyntax {
+                    form: "ungexp",
+                    span: form.span,
+                    expected: "`#$value`, `#$value:output` or `(ungexp value \"output\")`",
+                }
+                .into());
+            }
         };
         let native = word.contains("native");
         let splice = word.ends_with("splicing");
         let value =
             if self.is_word(value, "output", env) { None } else { Some(self.expression(value, env)?) };
+        let (value, output) = match output.map(|output| (output, &output.kind)) {
+            None => (value, Symbol::new("out")),
+            Some((_, DatumKind::String(name))) => (value, Symbol::new(name)),
+            Some((computed, _)) => {
+                let output = self.expression(computed, env)?;
+                let thing = value.unwrap_or(Core::Const(Value::Bool(false)));
+                let chosen = Value::Native(&natives::staged::REFERENCE);
+                (Some(Core::call_const(chosen, vec![thing, output], form.span)), Symbol::new("out"))
+            }
+        };
         Ok(GexpPart { value, output, native, splice })
     }
 

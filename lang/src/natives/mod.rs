@@ -17,6 +17,7 @@ pub mod numbers;
 pub mod predicates;
 pub mod regexps;
 pub(crate) mod reuse;
+pub mod staged;
 pub mod string_comparison;
 pub mod string_parts;
 pub mod string_search;
@@ -52,6 +53,7 @@ pub static TABLES: &[&[Native]] = &[
     regexps::TABLE,
     codecs::TABLE,
     versions::TABLE,
+    staged::TABLE,
 ];
 
 /// Returns a row of a procedure for both sides.

@@ -12,7 +12,7 @@ use crate::{
     graph::{NodeId, Outputs, Template},
     hash::{Algorithm, Digest},
     host::{HostError, host},
-    lower::{DerivationValue, PathText, text_of_value},
+    lower::{DerivationValue, PathText, has_paths, resolve, text_of_value},
     store_path::ContentMethod,
 };
 
@@ -60,6 +60,22 @@ pub const TABLE: &[Native] = &[
         function: output,
     },
     Native {
+        name: "%derivation-path",
+        arity: (2, Some(2)),
+        side: Side::Evaluation,
+        doc: "Returns the path of a derivation's output as a string, a placeholder that becomes the path in what is built.",
+        example: ("", ""),
+        function: path,
+    },
+    Native {
+        name: "%has-paths?",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Whether a string has placeholders of paths in it.",
+        example: ("(%has-paths? \"/bin/sh\")", "#f"),
+        function: string_has_paths,
+    },
+    Native {
         name: "%append-text",
         arity: (2, Some(2)),
         side: Side::Evaluation,
@@ -87,10 +103,11 @@ fn derivation(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
         Some(fixed) => Outputs::Fixed(fixed_output(fixed)?),
     };
     crate::store_path::check_name(&name).map_err(|source| HostError::Name { name: name.clone(), source })?;
+    let graph = &mut host(context)?.graph;
     let mut template = Template::new(name.as_str(), system, builder);
-    template.env = env;
+    template.env = env.into_iter().map(|(variable, text)| (variable, resolve(text, graph))).collect();
     template.outputs = outputs;
-    let node: NodeId = host(context)?.graph.add_node(template);
+    let node: NodeId = graph.add_node(template);
     Ok(Value::foreign(DerivationValue { node, name, outputs: output_names }))
 }
 
@@ -154,6 +171,17 @@ fn output(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     PathText::output(drv.node, output)
         .map(Value::foreign)
         .map_err(|source| output_error(output, source).into())
+}
+
+fn path(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let drv = expect_derivation("derivation->output-path", arguments)?;
+    let output = expect_string("derivation->output-path", arguments, 1)?;
+    let path = PathText::output(drv.node, output).map_err(|source| output_error(output, source))?;
+    Ok(Value::string(path.placeholder().unwrap_or_default()))
+}
+
+fn string_has_paths(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    Ok(Value::Bool(has_paths(expect_string("%has-paths?", arguments, 0)?)))
 }
 
 fn append_text(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

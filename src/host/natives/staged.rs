@@ -1,15 +1,19 @@
 //! Staged code as values: its references, its text, and the builder-side modules that it imports.
 
-use std::rc::Rc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use hpcl_lang::{
     host::ModuleName,
     native::{Context, Native, Raise, Side, expect_list, wrong_type},
     value::{Gexp, Value},
 };
+use rustc_hash::FxHashSet;
 
 use crate::{
-    host::{host, imported_modules},
+    host::{builder_name, host, imported_modules},
     lower::{PathText, code_of_gexp, datum_of_value},
 };
 
@@ -19,7 +23,7 @@ pub const TABLE: &[Native] = &[
         name: "%gexp-references",
         arity: (1, Some(1)),
         side: Side::Evaluation,
-        doc: "Returns the references of staged code as a list of (value output) lists; `#$output` gives (#f output).",
+        doc: "Returns the references of staged code as a list of (value output native?) lists; `#$output` gives #f as the value.",
         example: ("", ""),
         function: references,
     },
@@ -30,6 +34,22 @@ pub const TABLE: &[Native] = &[
         doc: "Returns the names of the modules that staged code and the staged code in it import.",
         example: ("", ""),
         function: modules,
+    },
+    Native {
+        name: "%gexp-extensions",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns the extensions of staged code and of the staged code in it.",
+        example: ("", ""),
+        function: extensions,
+    },
+    Native {
+        name: "%gexp-outputs",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns the names of the outputs that staged code and the staged code in it refer to, sorted.",
+        example: ("", ""),
+        function: outputs,
     },
     Native {
         name: "%gexp->code",
@@ -49,9 +69,11 @@ pub const TABLE: &[Native] = &[
     },
     Native {
         name: "%build-modules",
-        arity: (1, Some(1)),
+        arity: (2, Some(2)),
         side: Side::Evaluation,
-        doc: "Returns the closure of builder-side modules as a list of (name . path) pairs, sorted by name.",
+        doc: "Returns the closure of builder-side modules as a list of (name . path) pairs, sorted by name. A module given as \
+              (name => object) has the object for its path. The second argument says whether there are extensions, which may \
+              have modules of their own.",
         example: ("", ""),
         function: build_modules,
     },
@@ -71,7 +93,7 @@ fn references(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> 
         .iter()
         .map(|reference| {
             let value = reference.value.clone().unwrap_or(Value::Bool(false));
-            Value::list([value, Value::string(reference.output.as_str())])
+            Value::list([value, Value::string(reference.output.as_str()), Value::Bool(reference.native)])
         })
         .collect();
     Ok(Value::list(items))
@@ -80,17 +102,35 @@ fn references(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> 
 fn modules(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let gexp = expect_gexp("gexp-modules", arguments)?;
     let mut found = Vec::new();
-    collect_modules(&Value::Gexp(gexp.clone()), &mut found);
+    each_gexp(gexp, |gexp| found.extend(gexp.modules.list_to_vec().unwrap_or_default()));
     Ok(Value::list(found))
 }
 
-/// Collects the modules of staged code wherever it is nested; a work list keeps the machine's stack flat.
-fn collect_modules(value: &Value, found: &mut Vec<Value>) {
-    let mut left = vec![value.clone()];
+fn extensions(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let gexp = expect_gexp("gexp-extensions", arguments)?;
+    let mut found = Vec::new();
+    each_gexp(gexp, |gexp| found.extend(gexp.extensions.list_to_vec().unwrap_or_default()));
+    Ok(Value::list(found))
+}
+
+fn outputs(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let gexp = expect_gexp("gexp-outputs", arguments)?;
+    let mut found = BTreeSet::new();
+    each_gexp(gexp, |gexp| {
+        let own = gexp.references.iter().filter(|reference| reference.value.is_none());
+        found.extend(own.map(|reference| reference.output.as_str()));
+    });
+    Ok(Value::list(found.into_iter().map(Value::string).collect::<Vec<_>>()))
+}
+
+/// Visits staged code wherever it is nested, each object once; a work list keeps the machine's stack flat.
+fn each_gexp(gexp: &Rc<Gexp>, mut visit: impl FnMut(&Gexp)) {
+    let mut seen = FxHashSet::default();
+    let mut left = vec![Value::Gexp(gexp.clone())];
     while let Some(value) = left.pop() {
         match value {
-            Value::Gexp(gexp) => {
-                found.extend(gexp.modules.list_to_vec().unwrap_or_default());
+            Value::Gexp(gexp) if seen.insert(Rc::as_ptr(&gexp)) => {
+                visit(&gexp);
                 left.extend(gexp.references.iter().filter_map(|reference| reference.value.clone()));
             }
             Value::Pair(pair) => {
@@ -115,18 +155,31 @@ fn from_sexp(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
 
 fn build_modules(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     let host = host(context)?;
+    let extended = arguments.get(1).is_some_and(Value::is_true);
     let mut names = Vec::new();
+    let mut entries: BTreeMap<ModuleName, Value> = BTreeMap::new();
     for value in expect_list("with-imported-modules", arguments, 0)? {
+        if let Some((name, object)) = made_module(&value) {
+            entries.insert(name, object);
+            continue;
+        }
         names.push(
             module_name(&value)
                 .ok_or_else(|| wrong_type("with-imported-modules", 0, "a list of module names", &value))?,
         );
     }
-    let mut entries: Vec<Value> = Vec::new();
-    for (name, path) in imported_modules(host, names)? {
-        entries.push(Value::cons(Value::string(name.to_string()), Value::foreign(PathText::source(path))));
+    for (name, path) in imported_modules(host, names, extended)? {
+        entries.entry(name).or_insert_with(|| Value::foreign(PathText::source(path)));
     }
-    Ok(Value::list(entries))
+    let pair = |(name, path): (ModuleName, Value)| Value::cons(Value::string(name.to_string()), path);
+    Ok(Value::list(entries.into_iter().map(pair).collect::<Vec<_>>()))
+}
+
+/// Returns the parts of `((a module) => object)`.
+fn made_module(value: &Value) -> Option<(ModuleName, Value)> {
+    let parts = value.list_to_vec()?;
+    let [name, Value::Symbol(arrow), object] = parts.as_slice() else { return None };
+    (arrow.as_str() == "=>").then(|| Some((builder_name(&module_name(name)?), object.clone())))?
 }
 
 fn module_name(value: &Value) -> Option<ModuleName> {
