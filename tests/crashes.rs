@@ -215,7 +215,7 @@ fn a_disk_that_fills_at_random_moments_loses_nothing() {
         let here = TestEnvironment::new();
         here.write("recipe.hpcl", &recipe("full", 8, 40_000));
         let (size, inodes) =
-            if round % 3 == 2 { (8000, 60 + moments.below(200)) } else { (60 + moments.below(700), 4000) };
+            if round % 3 == 2 { (8000, 50 + moments.below(60)) } else { (60 + moments.below(400), 4000) };
         let mut command = Command::new("unshare");
         command.args(["--user", "--map-root-user", "--mount", "sh", "-c", FULL]).current_dir(here.home());
         command

@@ -29,9 +29,9 @@ pub struct Arguments {
 
 /// Builds.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let (evaluated, wanted) = session::wanted(&arguments.packages)?;
+    let (mut evaluated, wanted) = session::wanted(&arguments.packages)?;
     let store = realise::open_store()?;
-    let Some(paths) = realise::realise(&evaluated, &store, &wanted, &arguments.build)? else {
+    let Some(paths) = realise::realise(&mut evaluated, &store, &wanted, &arguments.build)? else {
         return Ok(ExitCode::SUCCESS);
     };
     print_results(&store, &paths, arguments.root.as_deref(), &mut std::io::stdout())?;

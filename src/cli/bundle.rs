@@ -103,7 +103,7 @@ fn sources(
     if super::cache::names_nothing(packages) {
         return Ok(Vec::new());
     }
-    let (evaluated, wanted) = session::wanted(packages)?;
+    let (mut evaluated, wanted) = session::wanted(packages)?;
     let graph = &evaluated.graph;
     let ids: Vec<_> = wanted.iter().map(|(id, _)| *id).collect();
     let fixed: Vec<_> = graph
@@ -112,7 +112,7 @@ fn sources(
         .filter(|id| graph.node(*id).derivation.fixed().is_some())
         .map(|id| (id, "out".to_owned()))
         .collect();
-    Ok(realise::realise(&evaluated, store, &fixed, build)?.unwrap_or_default())
+    Ok(realise::realise(&mut evaluated, store, &fixed, build)?.unwrap_or_default())
 }
 
 /// Arguments of `hpcl unbundle`.

@@ -284,8 +284,8 @@ pub fn roots(
 ) -> Result<Option<Vec<StorePath>>, Failure> {
     let mut paths = items(store, named)?;
     if paths.is_empty() || !names_nothing(packages) {
-        let (evaluated, wanted) = session::wanted(packages)?;
-        match realise::realise(&evaluated, store, &wanted, build)? {
+        let (mut evaluated, wanted) = session::wanted(packages)?;
+        match realise::realise(&mut evaluated, store, &wanted, build)? {
             Some(built) => paths.extend(built),
             None => return Ok(None),
         }
@@ -308,12 +308,13 @@ pub fn items(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Fa
     Ok(found)
 }
 
-/// Items by path or name, valid or not.
+/// Items by path, name or a link to them, valid or not.
 pub fn items_by_name(store: &LocalStore, named: &[PathBuf]) -> Result<Vec<StorePath>, Failure> {
     let one = |path: &PathBuf| {
         let inside = store.item_of(path).map(|(item, _)| item);
         let by_name = || StorePath::parse(path.to_str().unwrap_or_default()).ok();
-        inside.or_else(by_name).ok_or_else(|| {
+        let by_link = || store.item_of(&path.canonicalize().ok()?).map(|(item, _)| item);
+        inside.or_else(by_name).or_else(by_link).ok_or_else(|| {
             Failure::new(format!("`{}` is not a store item", path.display())).code(exit_code::USAGE)
         })
     };

@@ -42,6 +42,13 @@ pub struct TransformationOptions {
     /// Replace dependency PACKAGE by REPLACEMENT everywhere, as in `openmpi=mpich`
     #[arg(long, value_name = "PACKAGE=REPLACEMENT")]
     pub with_input: Vec<String>,
+    /// Replace dependency PACKAGE by REPLACEMENT everywhere, without building again what depends on it: references are
+    /// rewritten in what is built, so both must have the same interface
+    #[arg(long, value_name = "PACKAGE=REPLACEMENT")]
+    pub with_graft: Vec<String>,
+    /// Leave out the grafts that recipes ask for by `replacement`
+    #[arg(long)]
+    pub no_grafts: bool,
     /// Build PACKAGE from another source
     #[arg(long, value_name = "[PACKAGE[@VERSION]=]FILE")]
     pub with_source: Vec<String>,
@@ -105,6 +112,7 @@ impl TransformationOptions {
             ("with-configure-flag", &self.with_configure_flag),
             ("without-tests", &self.without_tests),
             ("with-input", &self.with_input),
+            ("with-graft", &self.with_graft),
         ];
         groups.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone()))).collect()
     }

@@ -11,7 +11,7 @@ use super::{cache::CacheOptions, options::BuildOptions};
 use crate::{
     cache::{self, Cache, Note, Substituter, TrustedKeys},
     derivation::OutputName,
-    executor::{self, Options, Plan, Wanted},
+    executor::{self, ExecutorError, Options, Place, Plan, Replacements, Wanted},
     fetch::{FetchError, Fetcher, Settings},
     graph::{HashedGraph, NodeId},
     host::{Evaluated, SourceContent},
@@ -36,41 +36,101 @@ pub fn store_config() -> Result<StoreConfig, Failure> {
 
 /// Makes outputs of the graph valid in the store and returns their paths, in the order asked for. With `--dry-run` it
 /// only shows the plan and returns `None`.
+///
+/// What refers to a package with a replacement is grafted when it is there; then the graft's path is returned.
 pub fn realise(
-    evaluated: &Evaluated,
+    evaluated: &mut Evaluated,
     store: &LocalStore,
     wanted: &[(NodeId, String)],
     build: &BuildOptions,
 ) -> Result<Option<Vec<StorePath>>, Failure> {
-    let graph = &evaluated.graph;
     let targets: Vec<Wanted> = wanted
         .iter()
         .map(|(id, output)| Ok(Wanted { id: *id, outputs: BTreeSet::from([OutputName::new(output)?]) }))
         .collect::<Result<_, crate::derivation::DerivationError>>()
         .map_err(|error| Failure::new(chain(&error)))?;
-    substitute(graph, &targets, store, build)?;
-    let plan = executor::plan(graph, &targets, store, build.check || build.repair)?;
+    substitute(&evaluated.graph, &targets, store, build)?;
     if build.dry_run {
-        print_plan(graph, &plan)?;
+        let again = build.check || build.repair;
+        print_plan(&evaluated.graph, &executor::plan(&evaluated.graph, &targets, store, again)?)?;
         return Ok(None);
     }
+    run(evaluated, store, &targets, build, options(build)?)?;
+    let path = |(id, output): &(NodeId, String)| evaluated.graph.node(*id).output(output).cloned();
+    let mut paths: Vec<StorePath> = wanted.iter().filter_map(path).collect();
+    let replacements = Replacements::new(&evaluated.graph, &evaluated.replacements);
+    if !replacements.is_empty() {
+        graft(evaluated, store, &replacements, build, &mut paths)?;
+    }
+    Ok(Some(paths))
+}
+
+/// Realises what is wanted and reports.
+fn run(
+    evaluated: &Evaluated,
+    store: &LocalStore,
+    targets: &[Wanted],
+    build: &BuildOptions,
+    options: Options,
+) -> Result<(), Failure> {
+    let graph = &evaluated.graph;
+    let plan = executor::plan(graph, targets, store, options.check)?;
     add_sources(evaluated, &plan, store)?;
     let progress = Progress::new(build.quiet, build.verbose);
-    let summary = executor::realise(graph, &targets, store, &options(build)?, &progress)?;
+    let summary = executor::realise(graph, targets, store, &options, &progress)?;
     progress.finish(graph, &summary);
-    let code = code_of(&summary);
-    if code != exit_code::SUCCESS {
-        return Err(Failure::reported(code));
+    match code_of(&summary) {
+        exit_code::SUCCESS => Ok(()),
+        code => Err(Failure::reported(code)),
     }
-    let paths = wanted.iter().filter_map(|(id, output)| graph.node(*id).output(output).cloned());
-    Ok(Some(paths.collect()))
+}
+
+/// Makes the replacements and the grafts that items need, and puts the grafts in their places.
+fn graft(
+    evaluated: &mut Evaluated,
+    store: &LocalStore,
+    replacements: &Replacements,
+    build: &BuildOptions,
+    paths: &mut [StorePath],
+) -> Result<(), Failure> {
+    // What is valid now was compared already, if it was to be.
+    let plainly = || options(build).map(|options| Options { check: false, repair: false, ..options });
+    let one = |(id, output): &Place| Wanted { id: *id, outputs: BTreeSet::from([output.clone()]) };
+    let mut all = paths.to_vec();
+    let mut made: BTreeSet<Place> = BTreeSet::new();
+    loop {
+        // What replaces may need replacing in its turn.
+        let needed = replacements.needed(&evaluated.graph, store, &all).map_err(ExecutorError::from)?;
+        let more: Vec<Place> = needed.into_iter().filter(|place| made.insert(place.clone())).collect();
+        if more.is_empty() {
+            break;
+        }
+        let targets: Vec<Wanted> = more.iter().map(one).collect();
+        substitute(&evaluated.graph, &targets, store, build)?;
+        run(evaluated, store, &targets, build, plainly()?)?;
+        let path = |(id, output): &Place| evaluated.graph.node(*id).output(output.as_str()).cloned();
+        all.extend(more.iter().filter_map(path));
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    let grafts = executor::plan_grafts(&mut evaluated.graph, replacements, store, paths)
+        .map_err(ExecutorError::from)?;
+    let targets: Vec<Wanted> = grafts.values().map(one).collect();
+    run(evaluated, store, &targets, build, plainly()?)?;
+    for path in paths {
+        if let Some((id, output)) = grafts.get(path) {
+            path.clone_from(evaluated.graph.node(*id).output(output.as_str()).expect("it was made"));
+        }
+    }
+    Ok(())
 }
 
 /// Adds the texts and local files that the planned derivations refer to.
 fn add_sources(evaluated: &Evaluated, plan: &Plan, store: &LocalStore) -> Result<(), Failure> {
     let mut needed: BTreeSet<&StorePath> = BTreeSet::new();
-    for id in plan.build.iter().chain(&plan.fetch) {
-        needed.extend(&evaluated.graph.node(*id).derivation.input_srcs);
+    for id in plan.work() {
+        needed.extend(&evaluated.graph.node(id).derivation.input_srcs);
     }
     for path in needed {
         let added = match evaluated.sources.get(path) {

@@ -28,6 +28,7 @@ pub fn request(options: &PackageOptions) -> Result<Request, Failure> {
         specifications: options.packages.clone(),
         transformations: options.transformations.pairs(),
         development: false,
+        no_grafts: options.transformations.no_grafts,
     };
     if request.files.is_empty() && request.expressions.is_empty() && request.specifications.is_empty() {
         return Err(Failure::new("no packages are named")

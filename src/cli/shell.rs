@@ -73,10 +73,10 @@ impl Session<'_> {
         let entries = evaluation.entries(&self.request)?;
         let search_paths = evaluation.search_paths(&entries)?;
         let node = evaluation.profile(&entries)?;
-        let evaluated = evaluation.finish()?;
+        let mut evaluated = evaluation.finish()?;
         let store = realise::open_store()?;
         let wanted = [(node, "out".to_owned())];
-        let Some(paths) = realise::realise(&evaluated, &store, &wanted, self.build)? else {
+        let Some(paths) = realise::realise(&mut evaluated, &store, &wanted, self.build)? else {
             return Ok(ExitCode::SUCCESS);
         };
         let path = paths.first().ok_or_else(|| Failure::new("the profile has no output"))?;

@@ -45,6 +45,9 @@ pub enum ExecutorError {
         "building again to compare needs the sandbox: without it the item in the store would be overwritten"
     )]
     CheckWithoutSandbox,
+    /// Grafts cannot be planned.
+    #[error(transparent)]
+    Graft(Box<super::GraftError>),
     /// The process that forks builds, or something else of the machinery, could not be made.
     #[error("cannot {what}")]
     Machinery {

@@ -12,6 +12,8 @@ pub enum Action {
     Fetch,
     /// It is built.
     Build,
+    /// References in it are replaced.
+    Graft,
     /// It is built again and compared with what is there.
     Check,
 }

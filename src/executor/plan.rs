@@ -4,11 +4,11 @@
 //! valid: what only the builds of valid items needed is not looked at. It goes in waves, so that each wave's outputs
 //! are protected from garbage collection with one write before they are looked at.
 //!
-//! Invariant: `fetch` and `build` each hold a derivation after all of the same list that it needs.
+//! Invariant: `fetch`, `graft` and `build` each hold a derivation after all of the same list that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ExecutorError;
+use super::{ExecutorError, graft::GRAFT};
 use crate::{
     derivation::{Derivation, OutputName},
     graph::{HashedGraph, NodeId},
@@ -35,18 +35,25 @@ pub struct Plan {
     pub present: Vec<NodeId>,
     /// Derivations that only fetch a file.
     pub fetch: Vec<NodeId>,
+    /// Derivations that replace references in an item.
+    pub graft: Vec<NodeId>,
     /// Derivations that are built.
     pub build: Vec<NodeId>,
     /// Wanted derivations that are valid and are built again for comparison; also in `build`.
     pub check: BTreeSet<NodeId>,
-    /// For each derivation of `fetch` and `build`, which others of them it needs.
+    /// For each derivation of `fetch`, `graft` and `build`, which others of them it needs.
     pub needs: BTreeMap<NodeId, BTreeSet<NodeId>>,
 }
 
 impl Plan {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.fetch.is_empty() && self.build.is_empty()
+        self.fetch.is_empty() && self.graft.is_empty() && self.build.is_empty()
+    }
+
+    /// All derivations of the work.
+    pub fn work(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.fetch.iter().chain(&self.graft).chain(&self.build).copied()
     }
 }
 
@@ -88,7 +95,8 @@ pub fn plan(
                 })?;
                 valid &= store.is_valid(path)?;
             }
-            let again = check && roots.contains(&id) && !is_fetch(&graph.node(id).derivation);
+            let builtin = is_builtin(&graph.node(id).derivation);
+            let again = check && roots.contains(&id) && !builtin;
             if valid && again {
                 plan.check.insert(id);
             }
@@ -105,15 +113,22 @@ pub fn plan(
         plan.needs.insert(*id, needs.collect());
     }
     for id in in_order(&plan.needs) {
-        let fetch = is_fetch(&graph.node(id).derivation);
-        if fetch { plan.fetch.push(id) } else { plan.build.push(id) }
+        let builder = &graph.node(id).derivation.builder;
+        let list = if *builder == FETCHURL {
+            &mut plan.fetch
+        } else if *builder == GRAFT {
+            &mut plan.graft
+        } else {
+            &mut plan.build
+        };
+        list.push(id);
     }
     Ok(plan)
 }
 
-/// Whether a derivation only fetches a file.
-pub(super) fn is_fetch(derivation: &Derivation) -> bool {
-    derivation.builder == FETCHURL
+/// Whether a derivation is realised in this process.
+fn is_builtin(derivation: &Derivation) -> bool {
+    derivation.builder == FETCHURL || derivation.builder == GRAFT
 }
 
 fn path_of<'a>(graph: &'a HashedGraph, id: NodeId, output: &OutputName) -> Option<&'a StorePath> {
@@ -163,8 +178,8 @@ pub(super) fn check_sources(
     plan: &Plan,
     store: &LocalStore,
 ) -> Result<(), ExecutorError> {
-    let work = plan.fetch.iter().chain(&plan.build);
-    let sources: BTreeSet<&StorePath> = work.flat_map(|id| &graph.node(*id).derivation.input_srcs).collect();
+    let sources: BTreeSet<&StorePath> =
+        plan.work().flat_map(|id| &graph.node(id).derivation.input_srcs).collect();
     store.protect(sources.iter().copied())?;
     for source in sources {
         if !store.is_valid(source)? {

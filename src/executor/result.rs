@@ -102,6 +102,8 @@ pub struct Summary {
     pub results: BTreeMap<NodeId, BuildResult>,
     /// Derivations built, or built again for comparison.
     pub built: usize,
+    /// Items grafted.
+    pub grafted: usize,
     /// Files fetched.
     pub fetched: usize,
     /// Bytes received for them.

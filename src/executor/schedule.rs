@@ -1,6 +1,6 @@
 //! Ready queues over the plan.
 //!
-//! Fetches and builds have queues and threads of their own, so that a slow mirror never keeps a processor idle. Of what is
+//! Fetches, grafts and builds have queues and threads of their own, so that a slow mirror never keeps a processor idle. Of what is
 //! ready, that comes first on which the longest chain of other work waits. What another process is making just now is put off and
 //! tried again, so that processes which share a store share its work. When a derivation fails, what needs it is given up and
 //! everything else goes on, unless the first failure is to stop all.
@@ -9,14 +9,15 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
     Action, BuildResult, Cancel, Event, ExecutorError, Jobserver, LocalExecutor, Observer, Options, Plan,
-    Summary, Wanted, cancel::SignalWatch, fetchurl::FetchExecutor, plan, zygote::Zygote,
+    Summary, Wanted, cancel::SignalWatch, fetchurl::FetchExecutor, graft::GraftExecutor, plan,
+    zygote::Zygote,
 };
 use crate::{
     graph::{HashedGraph, HashedNode, NodeId},
@@ -85,10 +86,14 @@ pub fn realise(
     let cancel = Cancel::new().map_err(failed("make a pipe"))?;
     let jobserver = Jobserver::new(options.cores).map_err(failed("make the jobserver's pipe"))?;
     let fetchers = FetchExecutor::new(store, options);
+    let grafters = GraftExecutor::new(store, options);
     let run = |builders: Option<&dyn Executor>| -> Result<Summary, ExecutorError> {
         let mut signals = SignalWatch::new().map_err(failed("watch for signals"))?;
         let scheduler = Scheduler::new(graph, &plan, options.fail_fast, observer, &cancel);
-        let interrupted = scheduler.run(builders, &fetchers, &mut signals);
+        let mut executors: Vec<(Queue, &dyn Executor)> =
+            vec![(Queue::Fetches, &fetchers), (Queue::Grafts, &grafters)];
+        executors.extend(builders.map(|builders| (Queue::Builds, builders)));
+        let interrupted = scheduler.run(&executors, &mut signals);
         Ok(scheduler.summary(interrupted, started))
     };
     if plan.build.is_empty() {
@@ -108,8 +113,7 @@ type Place = (usize, Reverse<NodeId>);
 struct State {
     /// Needs that are not realised yet, of each derivation that waits.
     waiting: BTreeMap<NodeId, usize>,
-    ready_fetches: BinaryHeap<Place>,
-    ready_builds: BinaryHeap<Place>,
+    ready: BTreeMap<Queue, BinaryHeap<Place>>,
     /// What other processes were making when last looked at.
     put_off: Vec<PutOff>,
     results: BTreeMap<NodeId, BuildResult>,
@@ -129,7 +133,7 @@ struct PutOff {
 struct Scheduler<'a> {
     graph: &'a HashedGraph,
     plan: &'a Plan,
-    fetches: BTreeSet<NodeId>,
+    queues: BTreeMap<NodeId, Queue>,
     users: BTreeMap<NodeId, Vec<NodeId>>,
     chains: BTreeMap<NodeId, usize>,
     fail_fast: bool,
@@ -139,9 +143,10 @@ struct Scheduler<'a> {
     changed: Condvar,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Queue {
     Fetches,
+    Grafts,
     Builds,
 }
 
@@ -162,7 +167,14 @@ impl<'a> Scheduler<'a> {
         let scheduler = Scheduler {
             graph,
             plan,
-            fetches: plan.fetch.iter().copied().collect(),
+            queues: [
+                (Queue::Fetches, &plan.fetch),
+                (Queue::Grafts, &plan.graft),
+                (Queue::Builds, &plan.build),
+            ]
+            .into_iter()
+            .flat_map(|(queue, ids)| ids.iter().map(move |id| (*id, queue)))
+            .collect(),
             chains: chains(plan, &users),
             users,
             fail_fast,
@@ -184,12 +196,7 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Runs everything; answers whether a signal stopped it.
-    fn run(
-        &self,
-        builders: Option<&dyn Executor>,
-        fetchers: &dyn Executor,
-        signals: &mut SignalWatch,
-    ) -> bool {
+    fn run(&self, executors: &[(Queue, &dyn Executor)], signals: &mut SignalWatch) -> bool {
         let caught = signals.caught().try_clone();
         std::thread::scope(|scope| {
             let watcher = caught.ok().map(|caught| {
@@ -202,11 +209,8 @@ impl<'a> Scheduler<'a> {
                 })
             });
             let mut workers = Vec::new();
-            for (queue, count, executor) in [
-                (Queue::Fetches, self.plan.fetch.len(), Some(fetchers)),
-                (Queue::Builds, self.plan.build.len(), builders),
-            ] {
-                let Some(executor) = executor else { continue };
+            for (queue, executor) in executors.iter().copied() {
+                let count = self.queues.values().filter(|one| **one == queue).count();
                 for _ in 0..count.min(executor.slots().max(1)) {
                     workers.push(scope.spawn(move || self.work(queue, executor)));
                 }
@@ -227,11 +231,13 @@ impl<'a> Scheduler<'a> {
         let mut summary = Summary { interrupted, ..Summary::default() };
         for (id, result) in &results {
             if let BuildResult::Realised(done) = result {
-                if self.fetches.contains(id) {
-                    summary.fetched += 1;
-                    summary.received += done.received;
-                } else {
-                    summary.built += 1;
+                match self.queues.get(id) {
+                    Some(Queue::Fetches) => {
+                        summary.fetched += 1;
+                        summary.received += done.received;
+                    }
+                    Some(Queue::Grafts) => summary.grafted += 1,
+                    _ => summary.built += 1,
                 }
             }
         }
@@ -272,10 +278,7 @@ impl<'a> Scheduler<'a> {
                 let again = state.put_off.swap_remove(index);
                 return Some((again.id, Some(again.pause)));
             }
-            let place = match queue {
-                Queue::Fetches => state.ready_fetches.pop(),
-                Queue::Builds => state.ready_builds.pop(),
-            };
+            let place = state.ready.get_mut(&queue).and_then(BinaryHeap::pop);
             if let Some((_, Reverse(id))) = place {
                 return Some((id, None));
             }
@@ -353,18 +356,16 @@ impl<'a> Scheduler<'a> {
 
     fn enqueue(&self, state: &mut State, id: NodeId) {
         let place = (self.chains.get(&id).copied().unwrap_or(0), Reverse(id));
-        if self.fetches.contains(&id) {
-            state.ready_fetches.push(place);
-        } else {
-            state.ready_builds.push(place);
-        }
+        let queue = self.queues.get(&id).copied().unwrap_or(Queue::Builds);
+        state.ready.entry(queue).or_default().push(place);
     }
 
     fn action(&self, id: NodeId) -> Action {
-        match (self.fetches.contains(&id), self.plan.check.contains(&id)) {
-            (true, _) => Action::Fetch,
-            (false, true) => Action::Check,
-            (false, false) => Action::Build,
+        match self.queues.get(&id) {
+            Some(Queue::Fetches) => Action::Fetch,
+            Some(Queue::Grafts) => Action::Graft,
+            _ if self.plan.check.contains(&id) => Action::Check,
+            _ => Action::Build,
         }
     }
 

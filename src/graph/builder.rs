@@ -150,7 +150,7 @@ fn inputs_of(template: &Template, templates: &[&Template]) -> Result<Vec<NodeInd
 }
 
 /// Checks a template's outputs by themselves.
-fn check(template: &Template) -> Result<(), GraphError> {
+pub(super) fn check(template: &Template) -> Result<(), GraphError> {
     let out = [OutputName::out()];
     let outputs = match &template.outputs {
         Outputs::Named(names) => names.as_slice(),

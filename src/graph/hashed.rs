@@ -10,7 +10,7 @@ use petgraph::{
 use super::{NodeId, builder::id_of};
 use crate::{
     derivation::{Derivation, OutputName},
-    store_path::StorePath,
+    store_path::{StoreDir, StorePath},
 };
 
 /// A derivation in the graph.
@@ -39,18 +39,30 @@ impl HashedNode {
 /// Two nodes may have the same path: their templates came to the same derivation.
 #[derive(Debug)]
 pub struct HashedGraph {
+    pub(super) directory: StoreDir,
     graph: DiGraph<(), ()>,
     nodes: Vec<HashedNode>,
     by_path: HashMap<StorePath, NodeId>,
 }
 
 impl HashedGraph {
-    pub(super) fn new(graph: DiGraph<(), ()>, nodes: Vec<HashedNode>) -> Self {
+    pub(super) fn new(directory: StoreDir, graph: DiGraph<(), ()>, nodes: Vec<HashedNode>) -> Self {
         let mut by_path = HashMap::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             by_path.entry(node.path.clone()).or_insert(id_of(NodeIndex::new(index)));
         }
-        Self { graph, nodes, by_path }
+        Self { directory, graph, nodes, by_path }
+    }
+
+    /// Adds a node that needs those before it.
+    pub(super) fn push(&mut self, node: HashedNode, inputs: impl IntoIterator<Item = NodeId>) -> NodeId {
+        let index = self.graph.add_node(());
+        for input in inputs {
+            self.graph.add_edge(index, NodeIndex::new(input.index()), ());
+        }
+        self.by_path.entry(node.path.clone()).or_insert(id_of(index));
+        self.nodes.push(node);
+        id_of(index)
     }
 
     /// The number of nodes.

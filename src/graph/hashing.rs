@@ -18,9 +18,9 @@ use crate::{
 const PARALLEL_FROM: usize = 16;
 
 /// A node while the graph is being hashed.
-struct Done {
-    node: HashedNode,
-    modulo: Modulo,
+pub(super) struct Done {
+    pub(super) node: HashedNode,
+    pub(super) modulo: Modulo,
 }
 
 pub(super) fn hash(
@@ -54,11 +54,15 @@ pub(super) fn hash(
         }
     }
     let nodes = done.into_iter().map(|one| one.expect("the levels hold every node").node).collect();
-    Ok(HashedGraph::new(shape, nodes))
+    Ok(HashedGraph::new(directory.clone(), shape, nodes))
 }
 
 /// The derivation of one template, whose inputs are done. Texts without references go over without a copy.
-fn node(directory: &StoreDir, template: Template, done: &[Option<Done>]) -> Result<Done, GraphError> {
+pub(super) fn node(
+    directory: &StoreDir,
+    template: Template,
+    done: &[Option<Done>],
+) -> Result<Done, GraphError> {
     let mut inputs =
         Inputs { directory, done, drvs: BTreeMap::new(), by_path: Vec::new(), srcs: BTreeSet::new() };
     let builder = inputs.render(template.builder);

@@ -11,11 +11,13 @@
 mod builder;
 mod cycle;
 mod dot;
+mod extend;
 mod hashed;
 mod hashing;
 mod text;
 
 pub use builder::GraphBuilder;
+pub use extend::Extension;
 pub use hashed::{HashedGraph, HashedNode};
 pub use text::{Piece, Text};
 

@@ -68,6 +68,8 @@ pub struct Request {
     pub transformations: Vec<(&'static str, String)>,
     /// Whether the environment to build the packages is wanted, and not the packages.
     pub development: bool,
+    /// Whether packages' replacements are not looked at.
+    pub no_grafts: bool,
 }
 
 /// A package that was asked for.
@@ -89,12 +91,15 @@ pub struct Evaluated {
     pub graph: HashedGraph,
     /// Texts and local files that the graph refers to.
     pub sources: BTreeMap<StorePath, SourceContent>,
+    /// Derivations of packages that have a replacement, and those of the replacements.
+    pub replacements: Vec<(NodeId, NodeId)>,
 }
 
 /// One evaluation.
 pub struct Evaluation {
     pub(super) interpreter: Interpreter,
     color: bool,
+    grafts: bool,
 }
 
 impl Evaluation {
@@ -102,7 +107,7 @@ impl Evaluation {
     /// how diagnostics are rendered.
     pub fn new(channels: Channels, base_directory: PathBuf, color: bool) -> Self {
         let host = EvaluationHost::new(channels, base_directory);
-        Evaluation { interpreter: Interpreter::new(Side::Evaluation, Box::new(host)), color }
+        Evaluation { interpreter: Interpreter::new(Side::Evaluation, Box::new(host)), color, grafts: true }
     }
 
     /// Evaluates a file.
@@ -180,7 +185,11 @@ impl Evaluation {
             .map(|(name, value)| Value::cons(Value::symbol(name), Value::string(value.clone())))
             .collect();
         let arguments = vec![Value::list(values), Value::list(specifications), Value::list(options)];
-        let entries = self.call("values->entries", arguments)?;
+        self.grafts = !request.no_grafts;
+        let mut entries = self.call("values->entries", arguments)?;
+        if self.grafts {
+            entries = self.call("replaced-entries", vec![entries])?;
+        }
         if request.development { self.call("development-entries", vec![entries]) } else { Ok(entries) }
     }
 
@@ -228,11 +237,28 @@ impl Evaluation {
     /// Hashes the whole graph.
     ///
     /// # Errors
-    /// [`EvaluationError::Graph`].
+    /// [`EvaluationError::Graph`]; [`EvaluationError::Language`] of packages' replacements.
     pub fn finish(mut self) -> Result<Evaluated, EvaluationError> {
+        let replacements = self.replacements()?;
         let host = self.interpreter.host_mut::<EvaluationHost>();
         let graph = std::mem::take(&mut host.graph).hash()?;
-        Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources) })
+        Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources), replacements })
+    }
+
+    /// Lowers the replacements of the packages in the graph, and of those that come with them.
+    fn replacements(&mut self) -> Result<Vec<(NodeId, NodeId)>, EvaluationError> {
+        let mut pairs = Vec::new();
+        while self.grafts {
+            let noted = std::mem::take(&mut self.interpreter.host_mut::<EvaluationHost>().replacements);
+            if noted.is_empty() {
+                break;
+            }
+            for (old, package) in noted {
+                let new = self.call("replacement->derivation", vec![package])?;
+                pairs.extend(new.as_foreign::<DerivationValue>().map(|new| (old, new.node)));
+            }
+        }
+        Ok(pairs)
     }
 
     /// Returns the definitions that are known to be packages of a name.

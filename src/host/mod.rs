@@ -24,6 +24,7 @@ use hpcl_lang::{
     host::{Host, ModuleName, ModuleSource, OutlinedModule},
     native::{Context, Native, Raise},
     symbol::Symbol,
+    value::Value,
 };
 
 use builder_modules::{BuilderModule, builder_name, imported_modules};
@@ -37,7 +38,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::{
     channel::{Channels, Exports, Index, index::stored::Stored},
-    graph::GraphBuilder,
+    graph::{GraphBuilder, NodeId},
     hash::Digest,
     store_path::{self, StoreDir, StorePath},
 };
@@ -68,6 +69,8 @@ pub struct EvaluationHost {
     pub graph: GraphBuilder,
     /// The sources that the graph refers to.
     pub sources: BTreeMap<StorePath, SourceContent>,
+    /// Derivations and the packages that are to replace them by grafts, not lowered yet.
+    pub replacements: Vec<(NodeId, Value)>,
     builder_modules: BTreeMap<ModuleName, Option<BuilderModule>>,
     /// The directory that relative local files are relative to.
     pub base_directory: PathBuf,
@@ -87,6 +90,7 @@ impl EvaluationHost {
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),
             sources: BTreeMap::new(),
+            replacements: Vec::new(),
             builder_modules: BTreeMap::new(),
             base_directory,
         }

@@ -20,7 +20,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{
     quantity::{bytes, seconds},
-    summary::summary_text,
+    summary::{summary_text, totals},
 };
 use crate::{
     executor::{Action, BuildResult, Event, Observer, Summary},
@@ -60,6 +60,8 @@ struct Table {
     builds: usize,
     fetches: usize,
     built: usize,
+    grafts: usize,
+    grafted: usize,
     fetched: usize,
     failed: usize,
 }
@@ -157,9 +159,9 @@ impl Table {
     fn note(&mut self, event: &Event<'_>) -> Option<String> {
         match event {
             Event::Planned(plan) => {
-                (self.builds, self.fetches) = (plan.build.len(), plan.fetch.len());
-                let text = format!("{} to fetch, {} to build", plan.fetch.len(), plan.build.len());
-                (!plan.is_empty()).then_some(text)
+                (self.builds, self.grafts, self.fetches) =
+                    (plan.build.len(), plan.graft.len(), plan.fetch.len());
+                (!plan.is_empty()).then(|| totals(plan))
             }
             Event::Started { id, name, action } => {
                 let running = Running {
@@ -208,6 +210,7 @@ impl Table {
     fn count(&mut self, action: Action, result: &BuildResult) {
         match (result.is_success(), action) {
             (true, Action::Fetch) => self.fetched += 1,
+            (true, Action::Graft) => self.grafted += 1,
             (true, _) => self.built += 1,
             (false, _) => self.failed += 1,
         }
@@ -217,6 +220,9 @@ impl Table {
         let mut text = format!("[{}/{} built", self.built, self.builds);
         if self.fetches > 0 {
             text.push_str(&format!(", {}/{} fetched", self.fetched, self.fetches));
+        }
+        if self.grafts > 0 {
+            text.push_str(&format!(", {}/{} grafted", self.grafted, self.grafts));
         }
         if self.failed > 0 {
             text.push_str(&format!(", {} failed", self.failed));
@@ -293,6 +299,7 @@ fn style(template: &str) -> ProgressStyle {
 fn doing(action: Action) -> &'static str {
     match action {
         Action::Fetch => "fetching",
+        Action::Graft => "grafting",
         Action::Build => "building",
         Action::Check => "building again",
     }
@@ -301,6 +308,7 @@ fn doing(action: Action) -> &'static str {
 fn ended(name: &str, action: Action, result: &BuildResult) -> Option<String> {
     let done = match action {
         Action::Fetch => "fetched",
+        Action::Graft => "grafted",
         Action::Build => "built",
         Action::Check => "reproduced",
     };

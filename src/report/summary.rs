@@ -34,14 +34,24 @@ pub fn code_of(summary: &Summary) -> u8 {
 /// Prints to standard output what a plan would do.
 pub fn print_plan(graph: &HashedGraph, plan: &Plan) -> io::Result<()> {
     let mut text = String::new();
-    for (ids, what) in [(&plan.fetch, "fetch"), (&plan.build, "build")] {
+    for (ids, what) in [(&plan.fetch, "fetch"), (&plan.graft, "graft"), (&plan.build, "build")] {
         for id in ids {
             let again = if plan.check.contains(id) { " again" } else { "" };
             let _ = writeln!(text, "{what}{again} {}", graph.node(*id).derivation.name);
         }
     }
-    let _ = writeln!(text, "{} to fetch, {} to build", plan.fetch.len(), plan.build.len());
+    let _ = writeln!(text, "{}", totals(plan));
     io::stdout().write_all(text.as_bytes())
+}
+
+/// How much a plan would do.
+pub(super) fn totals(plan: &Plan) -> String {
+    let (fetches, grafts, builds) = (plan.fetch.len(), plan.graft.len(), plan.build.len());
+    match grafts {
+        0 => format!("{fetches} to fetch, {builds} to build"),
+        _ if fetches + builds == 0 => format!("{grafts} to graft"),
+        _ => format!("{fetches} to fetch, {builds} to build, {grafts} to graft"),
+    }
 }
 
 /// All that is to be said about a summary; empty when nothing was done.
@@ -54,7 +64,9 @@ pub fn summary_text(graph: &HashedGraph, summary: &Summary) -> String {
     let skipped = summary.results.values().filter(skipped).count();
     let failed = summary.failures().count();
     let mut parts = Vec::new();
-    for (count, what) in [(summary.built, "built"), (failed, "failed"), (skipped, "skipped")] {
+    let counts =
+        [(summary.built, "built"), (summary.grafted, "grafted"), (failed, "failed"), (skipped, "skipped")];
+    for (count, what) in counts {
         if count > 0 {
             parts.push(format!("{count} {what}"));
         }

@@ -76,6 +76,14 @@ pub const TABLE: &[Native] = &[
         function: string_has_paths,
     },
     Native {
+        name: "%note-replacement",
+        arity: (2, Some(2)),
+        side: Side::Evaluation,
+        doc: "Returns the derivation, of which it is known now that a package is to replace it by grafts.",
+        example: ("", ""),
+        function: note_replacement,
+    },
+    Native {
         name: "%append-text",
         arity: (2, Some(2)),
         side: Side::Evaluation,
@@ -182,6 +190,13 @@ fn path(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
 
 fn string_has_paths(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Ok(Value::Bool(has_paths(expect_string("%has-paths?", arguments, 0)?)))
+}
+
+fn note_replacement(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let old = expect_derivation("%note-replacement", arguments)?.node;
+    let [derivation, package] = arguments else { return Ok(Value::Unspecified) };
+    host(context)?.replacements.push((old, package.clone()));
+    Ok(derivation.clone())
 }
 
 fn append_text(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
