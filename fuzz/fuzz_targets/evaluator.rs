@@ -9,7 +9,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else { return };
     let side = if first & 1 == 0 { Side::Evaluation } else { Side::Builder };
     let mut interpreter = Interpreter::new(side, Box::new(EmptyHost));
-    interpreter.set_limits(Limits { depth: 20_000, values: 200_000, steps: 100_000, ..Limits::default() });
+    interpreter.set_limits(Limits { depth: 20_000, values: 200_000, steps: 100_000, parts: 1_000_000 });
     match interpreter.run_program("fuzz", String::from_utf8_lossy(rest).into_owned()) {
         Ok(value) => drop(hpcl_lang::print::write(&value)),
         Err(errors) => assert!(!hpcl_lang::render::render(&errors, interpreter.sources(), false).is_empty()),

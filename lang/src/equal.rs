@@ -37,6 +37,7 @@ impl Equality {
 pub fn eqv(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Nil, Value::Nil)
+        | (Value::LispNil, Value::LispNil)
         | (Value::Unspecified, Value::Unspecified)
         | (Value::Absent, Value::Absent)
         | (Value::Eof, Value::Eof) => true,

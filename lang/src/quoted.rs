@@ -12,7 +12,7 @@ use crate::{
     value::Value,
 };
 
-/// Returns the symbol that Guile's `#nil` is read as; as a value it is the empty list.
+/// Returns the symbol that Guile's `#nil` is read as.
 pub(crate) fn nil() -> Symbol {
     static NIL: OnceLock<Symbol> = OnceLock::new();
     *NIL.get_or_init(|| Symbol::new("#nil"))
@@ -29,7 +29,7 @@ impl Value {
             DatumKind::Float(n) => Value::Float(*n),
             DatumKind::Char(c) => Value::Char(*c),
             DatumKind::String(text) => Value::string(text.clone()),
-            DatumKind::Symbol(name) if *name == nil() => Value::Nil,
+            DatumKind::Symbol(name) if *name == nil() => Value::LispNil,
             DatumKind::Symbol(name) => Value::Symbol(*name),
             DatumKind::Keyword(name) => Value::Keyword(*name),
             DatumKind::List(items) => Value::list(items.iter().map(Value::from_datum)),
@@ -51,6 +51,7 @@ impl Value {
         let depth = depth.checked_sub(1)?;
         let kind = match self {
             Value::Nil => DatumKind::List(Vec::new()),
+            Value::LispNil => DatumKind::Symbol(nil()),
             Value::Bool(b) => DatumKind::Bool(*b),
             Value::Int(n) => DatumKind::Int(*n),
             Value::Float(n) => DatumKind::Float(*n),
@@ -74,7 +75,7 @@ impl Value {
                     rest = &pair.cdr;
                 }
                 match rest {
-                    Value::Nil => DatumKind::List(items),
+                    Value::Nil | Value::LispNil => DatumKind::List(items),
                     tail => DatumKind::Dotted(items, Box::new(tail.to_datum_within(span, depth)?)),
                 }
             }

@@ -30,6 +30,8 @@ use crate::{
 pub enum Value {
     /// The empty list.
     Nil,
+    /// `#nil`, false and the empty list of Emacs Lisp: false in conditions, and the end of a list (see [`Value::is_null`]).
+    LispNil,
     /// What effects return.
     Unspecified,
     /// An optional argument or field that was not given.
@@ -244,6 +246,7 @@ impl Value {
         matches!(
             self,
             Value::Nil
+                | Value::LispNil
                 | Value::Unspecified
                 | Value::Absent
                 | Value::Eof
@@ -274,6 +277,7 @@ impl Value {
     fn count_other(&self) {
         match self {
             Value::Nil
+            | Value::LispNil
             | Value::Unspecified
             | Value::Absent
             | Value::Eof
@@ -371,10 +375,16 @@ impl Value {
         }
     }
 
-    /// Whether it counts as true: all but `#f`.
+    /// Whether it counts as true: all but `#f` and `#nil`.
     #[inline]
     pub fn is_true(&self) -> bool {
-        !matches!(self, Value::Bool(false))
+        !matches!(self, Value::Bool(false) | Value::LispNil)
+    }
+
+    /// Whether it is the end of a proper list: `()` or `#nil`.
+    #[inline]
+    pub fn is_null(&self) -> bool {
+        matches!(self, Value::Nil | Value::LispNil)
     }
 
     /// Returns the text of a string.
@@ -391,7 +401,7 @@ impl Value {
         let mut rest = self;
         loop {
             match rest {
-                Value::Nil => return Some(items),
+                Value::Nil | Value::LispNil => return Some(items),
                 Value::Pair(pair) => {
                     items.push(pair.car.clone());
                     rest = &pair.cdr;
@@ -405,6 +415,7 @@ impl Value {
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Nil => "the empty list",
+            Value::LispNil => "`#nil`",
             Value::Unspecified => "an unspecified value",
             Value::Absent => "an absent argument",
             Value::Eof => "the end-of-file object",

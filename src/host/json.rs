@@ -24,7 +24,7 @@ fn convert(value: &Value, depth: usize) -> Json {
         Value::String(text) => Json::String(text.to_string()),
         Value::Symbol(name) => Json::String(name.to_string()),
         Value::Keyword(name) => Json::String(format!("#:{name}")),
-        Value::Nil => Json::Array(Vec::new()),
+        Value::Nil | Value::LispNil => Json::Array(Vec::new()),
         Value::Vector(items) => items.iter().map(|item| convert(item, below)).collect(),
         Value::Pair(_) => match value.list_to_vec() {
             Some(items) => object(&items, below)
@@ -45,7 +45,7 @@ fn object(items: &[Value], depth: usize) -> Option<Json> {
             Value::Symbol(name) => name.to_string(),
             _ => return None,
         };
-        if matches!(pair.cdr, Value::Pair(_) | Value::Nil) || fields.contains_key(&name) {
+        if matches!(pair.cdr, Value::Pair(_) | Value::Nil | Value::LispNil) || fields.contains_key(&name) {
             return None;
         }
         fields.insert(name, convert(&pair.cdr, depth));

@@ -202,7 +202,7 @@ fn push_list(text: &mut Text, value: &Value) -> Result<(), Raise> {
         push_value(text, &pair.car)?;
         rest = &pair.cdr;
     }
-    if !matches!(rest, Value::Nil) {
+    if !rest.is_null() {
         text.push_str(" . ");
         push_value(text, rest)?;
     }
@@ -216,6 +216,7 @@ fn template(value: &Value, references: &mut Vec<hpcl_lang::value::GexpReference>
     let make = |kind| Ok(Datum { kind, span });
     match value {
         Value::Nil => make(DatumKind::List(Vec::new())),
+        Value::LispNil => make(DatumKind::Symbol(Symbol::new("#nil"))),
         Value::Bool(flag) => make(DatumKind::Bool(*flag)),
         Value::Int(number) => make(DatumKind::Int(*number)),
         Value::Float(number) => make(DatumKind::Float(*number)),
@@ -232,7 +233,7 @@ fn template(value: &Value, references: &mut Vec<hpcl_lang::value::GexpReference>
                 rest = pair.cdr.clone();
             }
             match rest {
-                Value::Nil => make(DatumKind::List(items)),
+                Value::Nil | Value::LispNil => make(DatumKind::List(items)),
                 tail => {
                     let tail = Box::new(template(&tail, references)?);
                     make(DatumKind::Dotted(items, tail))

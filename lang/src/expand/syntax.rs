@@ -134,7 +134,7 @@ fn to_form_within(
                 rest = &pair.cdr;
             }
             let tail = match rest {
-                Value::Nil => None,
+                Value::Nil | Value::LispNil => None,
                 tail => Some(to_form_within(tail, span, symbol, inner)?),
             };
             return Some(super::macros::list_with_tail(items, tail, span));

@@ -107,7 +107,7 @@ impl Base {
     pub fn new(side: Side, host: &[&'static [Native]]) -> Self {
         let mut constants = FxHashMap::default();
         let mut elsewhere = FxHashMap::default();
-        constants.insert(crate::quoted::nil(), Value::Nil);
+        constants.insert(crate::quoted::nil(), Value::LispNil);
         for primitive in Primitive::ALL {
             for name in primitive.names() {
                 constants.insert(Symbol::new(name), Value::Primitive(primitive));

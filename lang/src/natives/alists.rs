@@ -67,7 +67,7 @@ fn entry(
 
 fn value(procedure: &'static str, arguments: &[Value], same: Same) -> Result<Value, Raise> {
     // As in Guile, what is no list has no entries: recipes ask with whatever a field holds.
-    if !matches!(get(arguments, 0), Value::Pair(_) | Value::Nil) {
+    if !matches!(get(arguments, 0), Value::Pair(_) | Value::Nil | Value::LispNil) {
         return Ok(Value::Bool(false));
     }
     Ok(find(procedure, arguments, 1, 0, same)?.map_or(Value::Bool(false), |(_, pair)| pair.cdr.clone()))

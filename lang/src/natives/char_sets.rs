@@ -170,7 +170,7 @@ impl Matcher {
             Value::Char(c) => Ok(Matcher::One(*c)),
             Value::Native(native) => Ok(Matcher::Native(native)),
             Value::Foreign(_) => actual.as_foreign::<CharSet>().cloned().map(Matcher::Set).ok_or_else(wrong),
-            Value::Nil | Value::Pair(_) => {
+            Value::Nil | Value::LispNil | Value::Pair(_) => {
                 list_characters(actual).map(|c| Matcher::Set(CharSet::new(c))).ok_or_else(wrong)
             }
             _ => Err(wrong()),

@@ -96,7 +96,7 @@ fn wanted(steps: &str) -> &'static str {
 
 fn nth(procedure: &'static str, arguments: &[Value], position: usize) -> Result<Value, Raise> {
     let whole = get(arguments, 0);
-    if !matches!(whole, Value::Pair(_) | Value::Nil) {
+    if !matches!(whole, Value::Pair(_) | Value::Nil | Value::LispNil) {
         return Err(wrong_type(procedure, 0, "a list", whole));
     }
     match (Pairs { rest: whole }).nth(position) {

@@ -83,10 +83,7 @@ pub(super) fn expect_end(
     pairs: &Pairs<'_>,
     whole: &Value,
 ) -> Result<(), Raise> {
-    match pairs.rest {
-        Value::Nil => Ok(()),
-        _ => Err(wrong_type(procedure, index, "a list", whole)),
-    }
+    if pairs.rest.is_null() { Ok(()) } else { Err(wrong_type(procedure, index, "a list", whole)) }
 }
 
 fn length(procedure: &'static str, arguments: &[Value]) -> Result<Value, Raise> {

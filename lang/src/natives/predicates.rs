@@ -25,9 +25,9 @@ pub static TABLE: &[Native] = &[
         ("(equal? '(1 \"a\") (list 1 \"a\"))", "#t"), |_, a| chain(a, equal::equal)),
     row("not", 1, Some(1), "Whether it is `#f`.", ("(not 1)", "#f"), |_, a| boolean(!get(a, 0).is_true())),
     row("->bool", 1, Some(1), "`#f` for `#f`, else `#t`.", ("(->bool 1)", "#t"), |_, a| boolean(get(a, 0).is_true())),
-    row("boolean?", 1, Some(1), "Whether it is `#t` or `#f`.", ("(boolean? '())", "#f"),
-        |_, a| boolean(matches!(get(a, 0), Value::Bool(_)))),
-    row("null?", 1, Some(1), "Whether it is the empty list.", ("(null? '())", "#t"), |_, a| boolean(matches!(get(a, 0), Value::Nil))),
+    row("boolean?", 1, Some(1), "Whether it is `#t`, `#f` or `#nil`.", ("(boolean? '())", "#f"),
+        |_, a| boolean(matches!(get(a, 0), Value::Bool(_) | Value::LispNil))),
+    row("null?", 1, Some(1), "Whether it is the empty list.", ("(null? '())", "#t"), |_, a| boolean(get(a, 0).is_null())),
     row("pair?", 1, Some(1), "Whether it is a pair, as every list but the empty one.", ("(pair? '(1))", "#t"),
         |_, a| boolean(matches!(get(a, 0), Value::Pair(_)))),
     row("list?", 1, Some(1), "Whether it is a proper list.", ("(list? '(1 . 2))", "#f"), |_, a| boolean(is_list(get(a, 0)))),
@@ -69,7 +69,7 @@ fn is_list(value: &Value) -> bool {
     while let Value::Pair(pair) = rest {
         rest = &pair.cdr;
     }
-    matches!(rest, Value::Nil)
+    rest.is_null()
 }
 
 fn promise_forced(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {

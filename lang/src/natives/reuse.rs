@@ -38,7 +38,7 @@ pub(crate) fn append(mut list: Value, tail: Value) -> Result<Value, (Value, Valu
     while let Value::Pair(pair) = end {
         end = &mut Rc::make_mut(pair).cdr;
     }
-    if matches!(end, Value::Nil) {
+    if end.is_null() {
         *end = tail;
         return Ok(list);
     }
@@ -56,7 +56,7 @@ pub(crate) fn copy_onto(list: &Value, tail: Value) -> Option<Value> {
         end = &mut Rc::make_mut(last).cdr;
         rest = &pair.cdr;
     }
-    if !matches!(rest, Value::Nil) {
+    if !rest.is_null() {
         return None;
     }
     *end = tail;

@@ -168,7 +168,7 @@ fn fill(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> 
 
 fn parts(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     match get(arguments, 0) {
-        list @ (Value::Nil | Value::Pair(_)) => Ok(list.clone()),
+        list @ (Value::Nil | Value::LispNil | Value::Pair(_)) => Ok(list.clone()),
         other => match other.as_foreign::<Syntax>() {
             Some(Syntax { datum: Datum { kind: DatumKind::List(items), .. } }) => {
                 Ok(Value::list(items.iter().cloned().map(wrap).collect::<Vec<_>>()))

@@ -87,7 +87,7 @@ impl Printer {
                         work.push(Work::Value(item));
                     }
                 }
-                Work::Tail(Value::Nil) => out.push(')'),
+                Work::Tail(Value::Nil | Value::LispNil) => out.push(')'),
                 Work::Tail(Value::Pair(pair)) => {
                     out.push(' ');
                     work.push(Work::Tail(&pair.cdr));
@@ -106,6 +106,7 @@ impl Printer {
     fn start<'a>(&self, value: &'a Value, work: &mut Vec<Work<'a>>, out: &mut String) {
         match value {
             Value::Nil => out.push_str("()"),
+            Value::LispNil => out.push_str("#nil"),
             Value::Unspecified => out.push_str("#<unspecified>"),
             Value::Absent => out.push_str("#<absent>"),
             Value::Eof => out.push_str("#<eof>"),
@@ -243,7 +244,9 @@ fn reference_of<'a>(datum: &Datum, gexp: &'a Gexp) -> Option<&'a GexpReference> 
 /// Returns the prefix and the operand of a list such as `(quote x)`.
 fn abbreviation(pair: &Pair) -> Option<(&'static str, &Value)> {
     let (Value::Symbol(head), Value::Pair(rest)) = (&pair.car, &pair.cdr) else { return None };
-    let Value::Nil = rest.cdr else { return None };
+    if !rest.cdr.is_null() {
+        return None;
+    }
     let name = head.as_str();
     let (prefix, _, splits) = PREFIXES.iter().find(|(_, long, _)| *long == name)?;
     match &rest.car {

@@ -28,8 +28,8 @@ const TRACE: usize = 60;
 pub(super) fn describe(raise: &Raise) -> (Diagnostic, &'static str) {
     match raise {
         Raise::WrongType { procedure, position, expected, actual } => {
-            let element =
-                expected.starts_with("a list of ") && !matches!(actual, Value::Pair(_) | Value::Nil);
+            let element = expected.starts_with("a list of ")
+                && !matches!(actual, Value::Pair(_) | Value::Nil | Value::LispNil);
             let actual = with_value(actual);
             let message = if element {
                 format!("argument {position} of `{procedure}` must be {expected}, but {actual} is in it")
@@ -72,7 +72,9 @@ fn raised(value: &Value) -> Diagnostic {
 /// Names a value's kind and shows it: ``a number (`5`)``.
 pub(super) fn with_value(value: &Value) -> String {
     match value {
-        Value::Nil | Value::Unspecified | Value::Absent | Value::Eof => value.kind().to_owned(),
+        Value::Nil | Value::LispNil | Value::Unspecified | Value::Absent | Value::Eof => {
+            value.kind().to_owned()
+        }
         Value::Record(record) => {
             let name = record.record_type.plain_name();
             format!("{} `{name}` (`{}`)", article(name), summary(value))
@@ -92,7 +94,7 @@ fn ends_properly(value: &Value) -> bool {
     while let Value::Pair(pair) = rest {
         rest = &pair.cdr;
     }
-    matches!(rest, Value::Nil)
+    rest.is_null()
 }
 
 /// Returns better words than `here` for the place of an error.

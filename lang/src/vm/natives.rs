@@ -306,7 +306,7 @@ fn repeatable(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> 
         pairs += 1;
         rest = &pair.cdr;
     }
-    let ends = matches!(rest, Value::Nil) || !argument(arguments, 3).is_true();
+    let ends = rest.is_null() || !argument(arguments, 3).is_true();
     Ok(match usize::checked_sub(pairs, after) {
         Some(n) if ends && n >= least => Value::Int(i64::try_from(n).unwrap_or(i64::MAX)),
         _ => Value::Bool(false),

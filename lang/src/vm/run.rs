@@ -531,7 +531,7 @@ impl Machine {
                         }
                     }
                     Op::Not => answer!(!(*view.nth(1)).is_true(), 1),
-                    Op::IsNull => answer!(matches!(&*view.nth(1), Value::Nil), 1),
+                    Op::IsNull => answer!((*view.nth(1)).is_null(), 1),
                     Op::IsPair => answer!(matches!(&*view.nth(1), Value::Pair(_)), 1),
                     Op::IsEq => answer!(same(&*view.nth(2), &*view.nth(1)), 2),
                     Op::Add => arithmetic!(add, checked_add, +),
@@ -563,13 +563,13 @@ impl Machine {
                         }
                     },
                     Op::JumpUnlessNull(target) => {
-                        jump_unless_top!(matches!(&*view.nth(1), Value::Nil), target)
+                        jump_unless_top!((*view.nth(1)).is_null(), target)
                     }
                     Op::JumpUnlessPair(target) => {
                         jump_unless_top!(matches!(&*view.nth(1), Value::Pair(_)), target)
                     }
                     Op::JumpUnlessLocalNull(slot, target) => {
-                        jump_unless!(matches!(&*view.local(slot), Value::Nil), target);
+                        jump_unless!((*view.local(slot)).is_null(), target);
                     }
                     Op::JumpUnlessLocalPair(slot, target) => {
                         jump_unless!(matches!(&*view.local(slot), Value::Pair(_)), target);
