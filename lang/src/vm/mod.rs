@@ -55,7 +55,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { depth: 10_000_000, values: 64_000_000, steps: u64::MAX, parts: 40_000_000 }
+        Limits { depth: 10_000_000, values: 64_000_000, steps: u64::MAX, parts: 4_000_000 }
     }
 }
 
