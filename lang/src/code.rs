@@ -33,6 +33,8 @@ pub struct Proto {
     pub code: Box<[Op]>,
     /// Where the instructions that may fail were written, by their place, in order.
     pub spans: Box<[(u32, Span)]>,
+    /// The variables read by instructions that may come before their values, by the instruction's place, in order.
+    pub early: Box<[(u32, Symbol)]>,
     /// Constants.
     pub constants: Box<[Value]>,
     /// Definitions of modules.
@@ -305,6 +307,13 @@ impl Proto {
     /// Returns the number of the instruction to which a pointer into the code points.
     pub fn index_of(&self, op: *const Op) -> usize {
         (op.addr() - self.code.as_ptr().addr()) / size_of::<Op>()
+    }
+
+    /// Returns the variable that the instruction at a place reads, if that may come before its value.
+    pub fn early_at(&self, place: usize) -> Option<Symbol> {
+        let place = u32::try_from(place).ok()?;
+        let index = self.early.binary_search_by_key(&place, |(at, _)| *at).ok()?;
+        self.early.get(index).map(|(_, name)| *name)
     }
 
     /// Returns where the instruction at a place was written.

@@ -47,6 +47,7 @@ pub(super) struct Function {
     span: Span,
     code: Vec<Op>,
     spans: Vec<(u32, Span)>,
+    early: Vec<(u32, Symbol)>,
     constants: Vec<Value>,
     globals: Vec<Rc<Global>>,
     global_places: FxHashMap<*const Global, u32>,
@@ -84,6 +85,7 @@ impl Function {
             span,
             code: Vec::new(),
             spans: Vec::new(),
+            early: Vec::new(),
             constants: Vec::new(),
             globals: Vec::new(),
             global_places: FxHashMap::default(),
@@ -132,6 +134,7 @@ impl Function {
             captures: wanted(&self.code),
             code: self.code.into(),
             spans: self.spans.into(),
+            early: self.early.into(),
             constants: self.constants.into(),
             globals: self.globals.into(),
             natives: self.natives.into(),
@@ -165,6 +168,11 @@ impl Function {
     /// Remembers where an instruction was written.
     pub fn mark(&mut self, at: usize, span: Span) {
         self.spans.push((index(at), span));
+    }
+
+    /// Remembers which variable an instruction reads, maybe before it has its value.
+    pub fn mark_early(&mut self, at: usize, name: Symbol) {
+        self.early.push((index(at), name));
     }
 
     /// Returns the place of the next instruction, to which something will jump.

@@ -195,8 +195,9 @@ impl Compiler<'_> {
         };
         let at = self.emit_op(op);
         if cell {
-            let span = self.span;
+            let (span, name) = (self.span, self.vars.get(var.0 as usize).map(|info| info.name));
             self.function().mark(at, span);
+            name.into_iter().for_each(|name| self.function().mark_early(at, name));
         }
     }
 
@@ -296,7 +297,9 @@ impl Compiler<'_> {
         function: Function,
     ) -> Result<(Proto, Vec<Var>), ExpandError> {
         self.functions.push(function);
+        let outer = std::mem::replace(&mut self.span, lambda.span);
         let result = self.emit_lambda_body(lambda);
+        self.span = outer;
         let mut function = self.functions.pop().expect("it was pushed above");
         result?;
         let captures = std::mem::take(&mut function.captures);

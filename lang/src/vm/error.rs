@@ -324,7 +324,8 @@ fn push(entries: &mut Vec<TraceEntry>, level: Option<(Option<Span>, Option<Symbo
 }
 
 /// Returns the diagnostic of a variable that is used before it has its value.
-pub(super) fn too_early() -> Diagnostic {
-    Diagnostic::new("E0405", "a variable is used before it has its value")
+pub(super) fn too_early(name: Option<Symbol>) -> Diagnostic {
+    let what = name.map_or_else(|| "a variable".to_owned(), |name| format!("`{name}`"));
+    Diagnostic::new("E0405", format!("{what} is used before it has its value"))
         .hint("definitions of a body are evaluated in order")
 }

@@ -124,6 +124,7 @@ fn idle() -> Rc<Closure> {
         captures: 0,
         code: Box::new([Op::Unspecified, Op::Return]),
         spans: Box::default(),
+        early: Box::default(),
         constants: Box::default(),
         globals: Box::default(),
         natives: Box::default(),

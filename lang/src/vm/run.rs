@@ -79,6 +79,14 @@ impl Machine {
                     }
                 };
             }
+            macro_rules! early {
+                ($content:expr) => {
+                    match $content {
+                        Some(value) => value,
+                        None => leave!(Err(self.too_early())),
+                    }
+                };
+            }
             // Does something with the machine, its stacks put back meanwhile.
             macro_rules! outside {
                 ($work:expr) => {{
@@ -328,16 +336,10 @@ impl Machine {
                     Op::Bool(b) => view.push(Value::Bool(b)),
                     Op::Unspecified => view.push(Value::Unspecified),
                     Op::Capture(index) => view.copy(captured(closure, index)),
-                    Op::LocalCell(slot) => push!(check!(content(&*view.local(slot)))),
-                    Op::CaptureCell(index) => push!(check!(content(captured(closure, index)))),
-                    Op::SetLocalCell(slot) => {
-                        let value = view.pop();
-                        set_content(&*view.local(slot), value);
-                    }
-                    Op::SetCaptureCell(index) => {
-                        let value = view.pop();
-                        set_content(captured(closure, index), value);
-                    }
+                    Op::LocalCell(slot) => push!(early!(content(&*view.local(slot)))),
+                    Op::CaptureCell(index) => push!(early!(content(captured(closure, index)))),
+                    Op::SetLocalCell(slot) => set_content(&*view.local(slot), view.pop()),
+                    Op::SetCaptureCell(index) => set_content(captured(closure, index), view.pop()),
                     Op::Box(slot) => {
                         let place = view.local(slot);
                         place.write(Value::Cell(Rc::new(place.read().into())));

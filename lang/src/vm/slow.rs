@@ -75,6 +75,12 @@ impl Machine {
         self.apply(callee, count)
     }
 
+    /// The instruction before the registers reads a variable that has no value yet.
+    #[cold]
+    pub(super) fn too_early(&self) -> Fault {
+        error::too_early(self.registers.closure.proto.early_at(self.registers.pc.saturating_sub(1))).into()
+    }
+
     /// Calls the running procedure.
     #[cold]
     pub(super) fn call_this(&mut self, count: usize, tail: bool) -> Result<Flow, Fault> {
@@ -184,14 +190,14 @@ pub(super) fn sibling(closure: &Closure, index: u32) -> Value {
     Value::Closure(Rc::new(Closure { proto, environment: closure.environment.clone() }))
 }
 
-/// Returns the content of a variable's cell.
-pub(super) fn content(cell: &Value) -> Result<Value, Fault> {
+/// Returns the content of a variable's cell, if it has one by now.
+pub(super) fn content(cell: &Value) -> Option<Value> {
     match cell {
         Value::Cell(cell) => match &*cell.borrow() {
-            Value::Absent => Err(error::too_early().into()),
-            value => Ok(value.clone()),
+            Value::Absent => None,
+            value => Some(value.clone()),
         },
-        value => Ok(value.clone()),
+        value => Some(value.clone()),
     }
 }
 
