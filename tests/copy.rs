@@ -162,3 +162,86 @@ fn a_machine_that_cannot_be_reached_is_named() {
     let odd = user.run(&["copy", "--to", "cluster", "-f", "recipe.hpcl"]).failure(2);
     assert!(odd.contains("`cluster` is no machine; write `ssh://user@host`"), "{odd}");
 }
+
+#[test]
+fn another_machine_holds_a_cache() {
+    const TEST: &str = "another_machine_holds_a_cache";
+    if !sandbox_or_skip(TEST) {
+        return;
+    }
+    let far = TestEnvironment::new();
+    let Some(server) = Server::start(far.home(), TEST) else { return };
+    let near = TestEnvironment::new();
+    near.write("recipe.hpcl", &recipe());
+    let cache = format!("{}/~/shared/it's a cache", server.address());
+    // Nothing but a shell and tar is needed there.
+    let trusted = near.run(&["cache", "keygen", "near-1", "-o", "key"]).success();
+    let trusted = trusted.trim();
+    let push = ["cache", "push", "--to", &cache, "--key", "key", "-f", "recipe.hpcl"];
+    let pushed = server.run(&near, &push);
+    assert!(pushed.stderr.contains("pushed 2 items"), "{}", pushed.stderr);
+    pushed.success();
+    assert!(!far.home().join(".local").exists(), "nothing was brought along");
+    assert!(far.home().join("shared/it's a cache/nix-cache-info").is_file());
+    let again = server.run(&near, &push);
+    assert!(
+        again.stderr.contains("pushed 0 items") && again.stderr.contains("2 were there"),
+        "{}",
+        again.stderr
+    );
+    let listed = server.run(&near, &["cache", "list", &cache]).success();
+    assert!(
+        listed.contains("-top-1\t") && listed.contains("-low-1\t") && listed.contains("\tnear-1"),
+        "{listed}"
+    );
+
+    let user = TestEnvironment::new();
+    user.write("recipe.hpcl", &recipe());
+    let pull = ["cache", "pull", "--cache", &cache, "-f", "recipe.hpcl"];
+    let untrusted = server.run(&user, &pull).failure(4);
+    assert!(untrusted.contains("no key that you trust signed"), "{untrusted}");
+    user.run(&["cache", "trust", trusted]).success();
+    server.run(&user, &pull).success();
+    user.run(&["verify"]).success();
+    // A file that was changed is refused, and the item is built.
+    for entry in fs::read_dir(far.home().join("shared/it's a cache/nar")).unwrap() {
+        fs::write(entry.unwrap().path(), "changed").unwrap();
+    }
+    let third = TestEnvironment::new();
+    third.write("recipe.hpcl", &recipe());
+    third.run(&["cache", "trust", trusted]).success();
+    let built = server.run(&third, &["build", "--cache", &cache, "-f", "recipe.hpcl"]);
+    assert!(built.stderr.contains("has the wrong hash"), "{}", built.stderr);
+    built.success();
+    let nowhere = format!("{}/nowhere", server.address());
+    let error = server.run(&third, &["cache", "list", &nowhere]).failure(1);
+    assert!(error.contains("is not a binary cache"), "{error}");
+}
+
+#[test]
+fn the_store_of_another_machine_is_a_cache() {
+    const TEST: &str = "the_store_of_another_machine_is_a_cache";
+    if !sandbox_or_skip(TEST) {
+        return;
+    }
+    let far = TestEnvironment::new();
+    let Some(server) = Server::start(far.home(), TEST) else { return };
+    let near = TestEnvironment::new();
+    near.write("recipe.hpcl", &recipe());
+    server.run(&near, &["copy", "--to", &server.address(), "-f", "recipe.hpcl"]).success();
+    let user = TestEnvironment::new();
+    user.write("recipe.hpcl", &recipe());
+    let built = server.run(&user, &["build", "--cache", &server.address(), "-f", "recipe.hpcl"]);
+    assert!(
+        built.stderr.contains("fetched top-1 from ssh://") && !built.stderr.contains("building"),
+        "{}",
+        built.stderr
+    );
+    built.success();
+    user.run(&["verify"]).success();
+    let listed = server.run(&user, &["cache", "list", &server.address()]).success();
+    assert!(listed.contains("-top-1\t"), "{listed}");
+    let push =
+        server.run(&user, &["cache", "push", "--to", &server.address(), "-f", "recipe.hpcl"]).failure(1);
+    assert!(push.contains("`hpcl copy --to` copies to one"), "{push}");
+}

@@ -6,7 +6,8 @@
 //! nar/FILEHASH.nar.zst      its archive, in canonical form
 //! ```
 //!
-//! Reading ([`Cache`]) goes through `fetch`, so a directory, a web server and a mirror are the same. [`substitute`] looks up
+//! Reading ([`Cache`]) goes through `fetch`, so a directory, a web server and a mirror are the same; other machines and object stores
+//! are read and written as [`Place`](place::Place)s. [`substitute`] looks up
 //! what a graph wants, takes what a trusted key vouches for, and leaves the rest to be built. [`push`] writes a closure into a
 //! directory, which any web server can serve. [`write_bundle`] makes one file of it. [`Publisher`] serves
 //! a store as if it were a cache.
@@ -16,10 +17,14 @@
 mod bundle;
 mod key;
 mod narinfo;
+mod place;
 mod publish;
 mod push;
 mod remote;
+mod s3;
+mod s3_http;
 mod ssh;
+mod ssh_place;
 mod substitute;
 
 use std::{io, path::PathBuf};
@@ -28,8 +33,8 @@ pub use bundle::{BundleIndex, bundled_recipes, read_bundle, write_bundle};
 pub use key::{PublicKey, SecretKey, Signature, TrustedKeys, trusted_keys_path};
 pub use narinfo::{Compression, NarInfo};
 pub use publish::Publisher;
-pub use push::{Push, Pushed, list, push, sign};
-pub use remote::Cache;
+pub use push::{Push, Pushed, list, list_remote, push, push_remote, sign};
+pub use remote::{Cache, is_remote};
 pub use ssh::{RemoteStore, SshHost};
 pub use substitute::{Note, Plan, Substituter, ask_all};
 
@@ -178,6 +183,24 @@ pub enum CacheError {
         host: String,
         /// Why.
         reason: String,
+    },
+    /// An object store refuses, or cannot be reached.
+    #[error("binary cache `{url}`: {reason}")]
+    ObjectStore {
+        /// The address.
+        url: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file of a cache is not what the cache says.
+    #[error("`{url}` has the wrong hash: expected `{expected}`, got `{actual}`")]
+    WrongFile {
+        /// The file's address.
+        url: String,
+        /// What the cache says.
+        expected: Box<Digest>,
+        /// What came.
+        actual: Box<Digest>,
     },
     /// An item that was built without isolation is not given to others unasked.
     #[error("`{path}` was built without a sandbox")]

@@ -11,6 +11,7 @@
 
 use std::{
     collections::HashMap,
+    fs::File,
     io::{self, BufRead, BufReader, BufWriter, Read, Write},
     net::{TcpListener, TcpStream},
     sync::{
@@ -24,6 +25,7 @@ use std::{
 use super::{
     CACHE_INFO, Compression, NarInfo, SecretKey,
     push::{archive, cache_info},
+    ssh_place,
 };
 use crate::{
     store::{ItemInfo, LocalStore, StoreError},
@@ -129,6 +131,46 @@ impl Publisher {
                 return Ok(());
             }
         }
+    }
+
+    /// Answers an `ssh` connection: for each name a line, the size of that file of the cache and the file, or `-`.
+    ///
+    /// # Errors
+    /// When the other side goes away, or the disk is full.
+    pub fn serve_files(&self, input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+        for name in input.lines() {
+            let text = match name?.as_str() {
+                ssh_place::ALL => {
+                    let all = self.store.all_items().map_err(io::Error::other)?;
+                    let names = all.iter().map(|path| format!("{}.narinfo\n", path.hash_part()));
+                    Some(names.collect::<String>().into_bytes())
+                }
+                name => match self.answer(&format!("/{name}")) {
+                    Answer::Text(_, text) => Some(text),
+                    Answer::Error(_) => None,
+                    Answer::Archive(item) => {
+                        // The size comes first.
+                        let place = self.store.work_path("archive").map_err(io::Error::other)?;
+                        self.send(&item, &mut BufWriter::new(File::create(&place)?))?;
+                        let mut file = File::open(&place)?;
+                        let _ = std::fs::remove_file(&place);
+                        writeln!(output, "{}", file.metadata()?.len())?;
+                        io::copy(&mut file, &mut output)?;
+                        output.flush()?;
+                        continue;
+                    }
+                },
+            };
+            match text {
+                Some(text) => {
+                    writeln!(output, "{}", text.len())?;
+                    output.write_all(&text)?;
+                }
+                None => writeln!(output, "-")?,
+            }
+            output.flush()?;
+        }
+        Ok(())
     }
 
     fn answer(&self, path: &str) -> Answer {
@@ -241,7 +283,7 @@ impl Publisher {
         if hash != item.nar_hash {
             return Err(io::Error::other("the item is damaged"));
         }
-        encoder.finish().map(drop)
+        encoder.finish()?.flush()
     }
 }
 

@@ -13,8 +13,9 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{CACHE_INFO, CacheError, Compression, NarInfo, SecretKey};
+use super::{CACHE_INFO, Cache, CacheError, Compression, NarInfo, SecretKey};
 use crate::{
+    fetch::Fetcher,
     hash::{Algorithm, Digest, Hasher},
     nar::{RewriteWriter, dump},
     store::{ItemInfo, LocalStore},
@@ -75,6 +76,78 @@ pub fn push<'a>(
         nar_bytes: sum.nar_bytes + one.nar_bytes,
         file_bytes: sum.file_bytes + one.file_bytes,
     }))
+}
+
+/// Writes items and all that they refer to into a cache on another machine or in an object store: what it does not have is made in a
+/// directory for unfinished work and sent from there.
+pub fn push_remote<'a>(
+    store: &LocalStore,
+    roots: impl IntoIterator<Item = &'a StorePath>,
+    address: &str,
+    fetcher: &Fetcher,
+    how: &Push<'_>,
+) -> Result<Pushed, CacheError> {
+    let cache = Cache::unchecked(address, fetcher)?;
+    let Some(place) = cache.place() else { return Err(CacheError::NoCache { url: address.to_owned() }) };
+    if place.is_own() {
+        // It says why that is no place to push to.
+        place.write(Path::new("/"), &[])?;
+    }
+    let roots: Vec<&StorePath> = roots.into_iter().collect();
+    let closure = store.closure(roots.iter().copied())?;
+    store.protect(&closure)?;
+    let there: BTreeSet<String> = place.list()?.into_iter().collect();
+    let absent: BTreeSet<StorePath> =
+        closure.iter().filter(|path| !there.contains(&info_name(path))).cloned().collect();
+    let directory = store.work_dir("push")?;
+    let sent = push(store, roots, &Push { directory: &directory, absent: Some(&absent), ..*how }).and_then(
+        |pushed| {
+            let mut names = Vec::new();
+            for info in list(&directory)? {
+                names.push(info.url);
+                names.push(info_name(&info.path));
+            }
+            // What names an archive comes after it.
+            names.sort_by_key(|name| name.ends_with(".narinfo"));
+            names.dedup();
+            if cache.get(CACHE_INFO)?.is_none() {
+                names.insert(0, CACHE_INFO.to_owned());
+            }
+            if !names.is_empty() {
+                place.write(&directory, &names)?;
+            }
+            Ok(Pushed { present: closure.len() - absent.len(), ..pushed })
+        },
+    );
+    // What cannot be removed goes with the next collection.
+    let _ = fs::remove_dir_all(&directory);
+    sent
+}
+
+/// All items of a cache on another machine or in an object store, by path.
+pub fn list_remote(address: &str, fetcher: &Fetcher) -> Result<Vec<NarInfo>, CacheError> {
+    let cache = Cache::open(address, fetcher)?;
+    let names = match cache.place() {
+        Some(place) => place.list()?,
+        None => return Err(CacheError::NoCache { url: address.to_owned() }),
+    };
+    let mut found = Vec::new();
+    for name in names {
+        // It may go meanwhile.
+        let Some(text) = cache.get(&name)? else { continue };
+        let info =
+            NarInfo::parse(&StoreDir::CANONICAL, &String::from_utf8_lossy(&text)).map_err(|source| {
+                let source = io::Error::new(io::ErrorKind::InvalidData, source);
+                CacheError::File {
+                    action: "understand",
+                    path: PathBuf::from(format!("{address}/{name}")),
+                    source,
+                }
+            })?;
+        found.push(info);
+    }
+    found.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(found)
 }
 
 /// Signs every item of a cache directory that the key has not signed; says how many.
@@ -210,8 +283,12 @@ pub(super) fn archive<W: Write>(
     Ok((hasher.finish(), inner))
 }
 
+fn info_name(path: &StorePath) -> String {
+    format!("{}.narinfo", path.hash_part())
+}
+
 fn info_file(directory: &Path, path: &StorePath) -> PathBuf {
-    directory.join(format!("{}.narinfo", path.hash_part()))
+    directory.join(info_name(path))
 }
 
 fn write_info(directory: &Path, info: &NarInfo) -> Result<(), CacheError> {

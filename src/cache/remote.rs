@@ -6,9 +6,15 @@ use std::{
     io::{self, BufReader, Read},
     ops::ControlFlow,
     path::Path,
+    sync::Arc,
 };
 
-use super::{CACHE_INFO, CacheError, NarInfo};
+use super::{
+    CACHE_INFO, CacheError, NarInfo,
+    place::{Place, fetch_checked},
+    s3::S3Place,
+    ssh_place::SshPlace,
+};
 use crate::{
     archive::decompress,
     fetch::{Download, FetchError, Fetcher, Reason},
@@ -21,14 +27,35 @@ use crate::{
 pub struct Cache {
     url: String,
     fetcher: Fetcher,
+    /// Where its files are, when they do not come by the fetcher.
+    place: Option<Arc<dyn Place>>,
+}
+
+/// Whether an address is neither a directory's nor a web server's, so that it can be pushed to as it stands.
+pub fn is_remote(address: &str) -> bool {
+    address.starts_with("ssh://") || address.starts_with("s3://")
+}
+
+fn place_of(address: &str, fetcher: &Fetcher) -> Result<Option<Arc<dyn Place>>, CacheError> {
+    if address.starts_with("s3://") {
+        return Ok(Some(Arc::new(S3Place::open(address, fetcher)?)));
+    }
+    if !address.starts_with("ssh://") {
+        return Ok(None);
+    }
+    let place = SshPlace::parse(address).ok_or_else(|| CacheError::Ssh {
+        host: address.to_owned(),
+        reason:
+            "this is no address; write `ssh://user@host/directory`, or `ssh://user@host` for the store there"
+                .to_owned(),
+    })?;
+    Ok(Some(Arc::new(place)))
 }
 
 impl Cache {
-    /// A cache at an address (`https:`, `http:`, `file:`, or an absolute path), which must be one of our stores'.
+    /// A cache at an address (`https:`, `http:`, `file:`, `ssh:`, `s3:`, or an absolute path), which must be one of our stores'.
     pub fn open(address: &str, fetcher: &Fetcher) -> Result<Cache, CacheError> {
-        let trimmed = address.trim_end_matches('/');
-        let url = if trimmed.starts_with('/') { format!("file://{trimmed}") } else { trimmed.to_owned() };
-        let cache = Cache { url, fetcher: fetcher.clone() };
+        let cache = Self::unchecked(address, fetcher)?;
         let info = cache.get(CACHE_INFO)?.ok_or_else(|| CacheError::NoCache { url: cache.url.clone() })?;
         let info = String::from_utf8_lossy(&info);
         let directory = info.lines().find_map(|line| line.strip_prefix("StoreDir:")).map(str::trim);
@@ -38,6 +65,23 @@ impl Cache {
             }
             _ => Ok(cache),
         }
+    }
+
+    /// A cache at an address that need not be one yet.
+    pub(super) fn unchecked(address: &str, fetcher: &Fetcher) -> Result<Cache, CacheError> {
+        let trimmed = address.trim_end_matches('/');
+        let url = if trimmed.starts_with('/') { format!("file://{trimmed}") } else { trimmed.to_owned() };
+        Ok(Cache { place: place_of(&url, fetcher)?, url, fetcher: fetcher.clone() })
+    }
+
+    /// Whether it is the user's own store on another machine, which needs no signatures: the user logged in there.
+    pub fn is_own(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.is_own())
+    }
+
+    /// Where its files are, when it is neither a directory here nor a web server.
+    pub(super) fn place(&self) -> Option<&dyn Place> {
+        self.place.as_deref()
     }
 
     /// The address.
@@ -60,6 +104,12 @@ impl Cache {
     /// Fetches, checks and unpacks an item's archive.
     pub fn stage(&self, info: &NarInfo, store: &LocalStore) -> Result<StagedImport, CacheError> {
         let file = store.work_path("archive")?;
+        if let Some(place) = &self.place {
+            let fetched = fetch_checked(&**place, &self.url, &info.url, info.file_hash, &file);
+            let staged = fetched.and_then(|()| self.unpack(info, store, &file));
+            let _ = std::fs::remove_file(&file);
+            return staged;
+        }
         let download = Download {
             name: info.path.to_string(),
             urls: vec![format!("{}/{}", self.url, info.url)],
@@ -92,13 +142,17 @@ impl Cache {
                 .duration_since(std::time::SystemTime::UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs()),
             layers: BTreeMap::new(),
+            hidden: Vec::new(),
             log: None,
         };
         Ok(store.stage(item, archive)?)
     }
 
     /// A small file of the cache; nothing when it is not there.
-    fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
+    pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, CacheError> {
+        if let Some(place) = &self.place {
+            return place.read(name);
+        }
         match self.fetcher.fetch_bytes(name, &format!("{}/{name}", self.url), None) {
             Ok(bytes) => Ok(Some(bytes)),
             // Servers of plain files answer 403 for what is not there when they may not list.

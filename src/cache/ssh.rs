@@ -96,7 +96,7 @@ impl SshHost {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
-    fn spawn(&self, script: &str, stdin: Stdio, stdout: Stdio) -> Result<Child, CacheError> {
+    pub(super) fn spawn(&self, script: &str, stdin: Stdio, stdout: Stdio) -> Result<Child, CacheError> {
         let mut command = Command::new("ssh");
         let options = std::env::var("HPCL_SSH_OPTIONS").unwrap_or_default();
         command.args(options.split_whitespace());
@@ -109,7 +109,7 @@ impl SshHost {
         command.spawn().map_err(|error| self.failed(format!("`ssh` cannot be started: {error}")))
     }
 
-    fn failed(&self, reason: String) -> CacheError {
+    pub(super) fn failed(&self, reason: String) -> CacheError {
         CacheError::Ssh { host: self.destination.clone(), reason }
     }
 }
@@ -166,12 +166,12 @@ impl RemoteStore {
         if status.success() { taken } else { Err(self.host.failed(ended(status))) }
     }
 
-    fn call(&self, arguments: &str) -> String {
+    pub(super) fn call(&self, arguments: &str) -> String {
         format!("exec {} {arguments}", quoted(&self.program))
     }
 }
 
-fn ended(status: std::process::ExitStatus) -> String {
+pub(super) fn ended(status: std::process::ExitStatus) -> String {
     match status.code() {
         Some(255) => "`ssh` failed; what it said stands above".to_owned(),
         Some(code) => format!("the command there ended with code {code}; what it said stands above"),
@@ -180,7 +180,7 @@ fn ended(status: std::process::ExitStatus) -> String {
 }
 
 /// A word of the shell's.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     cache::{self, Compression, PublicKey, Push, SecretKey, Substituter, TrustedKeys},
+    fetch::Fetcher,
     report::{Failure, exit_code, quantity},
     store::LocalStore,
     store_path::StorePath,
@@ -37,10 +38,10 @@ enum Verb {
         #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
         output: PathBuf,
     },
-    /// List the items of a cache directory
+    /// List the items of a cache
     List {
-        /// The directory
-        #[arg(value_hint = ValueHint::DirPath)]
+        /// Its directory or address (`ssh://HOST/DIR`, `s3://BUCKET/PREFIX`)
+        #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
         directory: PathBuf,
         /// Print as JSON
         #[arg(long)]
@@ -48,7 +49,7 @@ enum Verb {
     },
     /// Fetch packages or store items, and all that they need to run, from caches; nothing is built
     Pull(PullArguments),
-    /// Write packages or store items, and all that they need to run, into a cache directory
+    /// Write packages or store items, and all that they need to run, into a cache
     Push(PushArguments),
     /// Sign every item of a cache directory
     Sign {
@@ -79,7 +80,7 @@ struct PullArguments {
 
 #[derive(Args)]
 struct PushArguments {
-    /// The cache's directory, which is made if need be
+    /// The cache's directory, which is made if need be, or its address (`ssh://HOST/DIR`, `s3://BUCKET/PREFIX`)
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     to: PathBuf,
     #[command(flatten)]
@@ -134,7 +135,7 @@ enum Method {
 #[derive(Args, Debug, Default, Clone)]
 #[command(next_help_heading = "Binary caches")]
 pub struct CacheOptions {
-    /// Ask a binary cache before those of the settings (`https:`, `http:`, `file:`, or a directory)
+    /// Ask a binary cache before those of the settings (`https:`, `http:`, `file:`, `ssh:`, `s3:`, or a directory)
     #[arg(long = "cache", value_name = "URL")]
     pub caches: Vec<String>,
     /// Ask no binary cache: build everything that is missing
@@ -196,8 +197,16 @@ fn trust(key: Option<&str>) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Returns the address of a cache that is no directory here.
+fn address(place: &Path) -> Option<&str> {
+    place.to_str().filter(|text| cache::is_remote(text))
+}
+
 fn list(directory: &Path, json: bool) -> Outcome {
-    let items = cache::list(directory)?;
+    let items = match address(directory) {
+        Some(address) => cache::list_remote(address, &Fetcher::of_host()?)?,
+        None => cache::list(directory)?,
+    };
     let mut out = std::io::stdout();
     if json {
         let rows: Vec<serde_json::Value> = items
@@ -230,7 +239,10 @@ fn push(arguments: &PushArguments) -> Outcome {
     };
     let key = arguments.pushing.key.as_deref().map(SecretKey::read).transpose()?;
     let how = arguments.pushing.how(&arguments.to, key.as_ref());
-    let pushed = cache::push(&store, &paths, &how)?;
+    let pushed = match address(&arguments.to) {
+        Some(address) => cache::push_remote(&store, &paths, address, &Fetcher::of_host()?, &how)?,
+        None => cache::push(&store, &paths, &how)?,
+    };
     let mut err = anstream::stderr();
     writeln!(
         err,

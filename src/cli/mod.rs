@@ -107,6 +107,10 @@ enum Verb {
     Verify(store::VerifyArguments),
     #[command(name = "__absent", hide = true)]
     Absent,
+    #[command(name = "__lease", hide = true)]
+    Lease(shell::LeaseArguments),
+    #[command(name = "__files", hide = true)]
+    Files,
     /// Say how much of what packages need binary caches have
     Weather(weather::WeatherArguments),
     /// Say through which files one package brings another along
@@ -126,6 +130,8 @@ pub fn main() -> ExitCode {
         Verb::Challenge(arguments) => weather::challenge(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Absent => copy::absent(),
+        Verb::Lease(arguments) => shell::lease(&arguments),
+        Verb::Files => publish::files(),
         Verb::Copy(arguments) => copy::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),

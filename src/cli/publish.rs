@@ -64,3 +64,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Publisher::new(store, key, arguments.level).serve(&listener, &told).map_err(failed)?;
     Ok(ExitCode::SUCCESS)
 }
+
+/// Answers another machine's `--cache ssh://HOST` on standard input and output.
+pub fn files() -> Outcome {
+    let publisher = Publisher::new(realise::open_store()?, None, 3);
+    let output = std::io::BufWriter::with_capacity(1 << 16, std::io::stdout());
+    publisher.serve_files(std::io::stdin().lock(), output)?;
+    Ok(ExitCode::SUCCESS)
+}

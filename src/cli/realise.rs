@@ -22,7 +22,14 @@ use crate::{
 
 /// Opens the store of the environment and the settings.
 pub fn open_store() -> Result<LocalStore, Failure> {
-    Ok(LocalStore::open(store_config()?)?)
+    let store = LocalStore::open(store_config()?)?;
+    if let Some(reason) = store.unshared_locks() {
+        warn(&format!(
+            "the file system of `{}` has no locks that all machines see ({reason}); the store uses its own, which are slower",
+            store.var_dir().display()
+        ));
+    }
+    Ok(store)
 }
 
 /// Where the store lies, and what is below it.

@@ -4,7 +4,7 @@ use std::{
     ffi::OsString,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 use clap::Args;
@@ -86,7 +86,9 @@ impl Session<'_> {
         let search = environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
         let resolved = find_program(&program, search.as_ref());
         // This process becomes the command and keeps the lock of its session: the profile stays until it ends.
-        store.protect_across_exec([path])?;
+        if let Some(lease) = store.protect_across_exec([path])? {
+            keep_lease(&lease)?;
+        }
         let error = Command::new(resolved.as_ref().unwrap_or(&program.clone().into()))
             .arg0(&program)
             .args(rest)
@@ -97,6 +99,51 @@ impl Session<'_> {
             .hint("name the package that has it, or give the program's whole path")
             .code(exit_code::NOT_FOUND))
     }
+}
+
+/// Starts what renews a lease for as long as this process, or what it becomes, lives. It is nobody's child, for programs wait for theirs.
+fn keep_lease(lease: &Path) -> Result<(), Failure> {
+    let program = std::env::current_exe()?;
+    let status = Command::new(program)
+        .arg("__lease")
+        .arg(lease)
+        .arg(std::process::id().to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Failure::new("the environment cannot be kept from being collected"))
+    }
+}
+
+/// Arguments of `hpcl __lease`.
+#[derive(Args)]
+pub struct LeaseArguments {
+    /// The file that is touched
+    file: PathBuf,
+    /// The process
+    process: u32,
+    /// Do it, and not only start who does
+    #[arg(long)]
+    stay: bool,
+}
+
+/// Renews a lease for a process, in another process that has left its parent.
+pub fn lease(arguments: &LeaseArguments) -> Outcome {
+    if arguments.stay {
+        // A lease that cannot be renewed runs out, which is all that can be done.
+        let _ = crate::store::renew_lease_for(&arguments.file, arguments.process);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("__lease").arg("--stay").arg(&arguments.file).arg(arguments.process.to_string());
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // Nobody waits for it here: its parent ends.
+    let _ = command.spawn()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Finds a program in the environment that it will run in, not in the one that hpcl runs in.

@@ -24,6 +24,9 @@ pub struct VerifyArguments {
     /// Check that items and references are there, without reading the items' contents
     #[arg(long)]
     quick: bool,
+    /// Read the items' contents (the default), and say too which hold store paths in compressed form
+    #[arg(long, conflicts_with = "quick")]
+    contents: bool,
     /// Fetch damaged and missing content again from binary caches; it must have the registered hash, so no signature is needed
     #[arg(long)]
     repair: bool,
@@ -48,6 +51,14 @@ pub fn verify(arguments: &VerifyArguments) -> Outcome {
         match from {
             Some(cache) => writeln!(out, "  repaired from {}", cache.url())?,
             None => left += 1,
+        }
+    }
+    if arguments.contents {
+        for path in store.items()? {
+            // What cannot be read is among the problems.
+            for file in store.info(&path).map(|info| info.hidden).unwrap_or_default() {
+                writeln!(out, "compressed path: {}/{file}", store.local_path(&path).display())?;
+            }
         }
     }
     let all = report.problems.len();

@@ -3,7 +3,7 @@
 //! Invariant: every `Started` is followed by exactly one `Finished` of the same id, whatever happens.
 
 use super::{BuildResult, Plan};
-use crate::graph::NodeId;
+use crate::{graph::NodeId, store_path::StorePath};
 
 /// What is done with a derivation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,13 @@ pub enum Event<'a> {
         name: &'a str,
         /// The line, without its end.
         line: &'a str,
+    },
+    /// An output holds store paths in compressed form, where rewriting does not reach them.
+    Hidden {
+        /// The output.
+        path: &'a StorePath,
+        /// Its files, with the member where they have some.
+        files: &'a [String],
     },
     /// A part of a file arrived.
     Received {

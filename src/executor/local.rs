@@ -178,6 +178,9 @@ impl<'a> LocalExecutor<'a> {
             log: log.map(|log| log.to_string_lossy().into_owned()),
         };
         let infos = self.store.register_outputs(&staged, &how)?;
+        for info in infos.iter().filter(|info| !info.hidden.is_empty()) {
+            task.observer.observe(Event::Hidden { path: &info.path, files: &info.hidden });
+        }
         Ok(infos.into_iter().map(|info| info.path).collect())
     }
 

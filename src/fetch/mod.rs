@@ -33,7 +33,7 @@ pub use error::{Failure, FetchError, Mismatch, Reason};
 pub use mirrors::{Address, Mirrors};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
-pub use settings::{Patience, Settings, SettingsError, Substitutes};
+pub use settings::{ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
 use transfer::{Trouble, Watch, transfer};
 
 /// A file to fetch.
@@ -126,6 +126,11 @@ impl Fetcher {
     pub fn new(options: Options, mirrors: Mirrors) -> Fetcher {
         let agent = proxy::agent(config(&options).build());
         Fetcher { options, mirrors, agent, silent: Arc::default() }
+    }
+
+    /// The client that requests go through, with the environment's proxies and this host's certificates.
+    pub fn agent(&self) -> &Agent {
+        &self.agent
     }
 
     /// The mirrors in use.

@@ -12,6 +12,11 @@
 //! [substitutes]
 //! caches = ["https://cache.example.org"]
 //!
+//! [s3]                             # for caches at s3://BUCKET/PREFIX
+//! endpoint = "https://objects.example.org"
+//! region = "eu"
+//! profile = "cluster"              # of ~/.aws/credentials
+//!
 //! [store]
 //! layers = ["/cluster/software"]   # read-only stores below the user's own; HPCL_STORE_LAYERS goes before
 //! ```
@@ -61,6 +66,21 @@ pub struct Settings {
     /// The store.
     #[serde(default)]
     pub store: Stores,
+    /// Object storage.
+    #[serde(default)]
+    pub s3: ObjectStorage,
+}
+
+/// The table `[s3]`: what addresses of caches that begin with `s3:` do not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectStorage {
+    /// The server's address, where it is not Amazon's.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile of `~/.aws/credentials` and `~/.aws/config`.
+    pub profile: Option<String>,
 }
 
 /// The table `[store]`.

@@ -147,6 +147,7 @@ impl Observer for Progress {
         // On a terminal the table shows what goes well.
         let shown = self.shared.screen.is_none() || self.verbosity == Verbosity::Verbose;
         match (said, event) {
+            (Some(text), Event::Hidden { .. }) => self.say(&text),
             (Some(text), Event::Finished { result: BuildResult::Failed(_), .. }) => self.say(&text),
             (Some(text), _) if shown => self.say(&text),
             _ => {}
@@ -203,6 +204,11 @@ impl Table {
                 }
                 ended(name, *action, result)
             }
+            Event::Hidden { path, files } => Some(format!(
+                "warning: {} holds store paths in compressed form, where they cannot be rewritten for other stores: {}",
+                path.name(),
+                files.join(", ")
+            )),
             Event::Line { .. } => None,
         }
     }

@@ -35,6 +35,9 @@ pub struct ItemInfo {
     /// The layers that its content names, each with the references that lie there.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub layers: BTreeMap<PathBuf, BTreeSet<StorePath>>,
+    /// Files, with the member where they have some, that hold a store's directory in compressed form, where rewriting does not reach it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<String>,
     /// When it was registered, in seconds since 1970.
     pub registered: u64,
     /// The name of its build log in the log directory, if any.

@@ -1,7 +1,8 @@
 //! Locks between processes and threads.
 //!
 //! `flock` on a file of its own, so that a lock vanishes with its owner, however that ends. An item's lock file is removed on
-//! release; whoever locked a file that is no longer at its path tries again with the one that is.
+//! release; whoever locked a file that is no longer at its path tries again with the one that is. Where that does not work, or not between
+//! machines, locks are files with a [lease](super::lease).
 
 use std::{
     collections::BTreeSet,
@@ -13,7 +14,10 @@ use std::{
     time::Duration,
 };
 
-use super::{LocalStore, StoreError};
+use super::{
+    LocalStore, StoreError,
+    lease::{self, LeaseLock},
+};
 use crate::store_path::StorePath;
 
 /// How often a waiting process looks again: often at first, for short builds.
@@ -24,8 +28,18 @@ const LONGEST_WAIT: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct ItemLock {
     path: StorePath,
-    file: PathBuf,
-    _held: File,
+    /// A lock file that is removed when the lock is given up.
+    file: Option<PathBuf>,
+    _held: Held,
+}
+
+/// A lock on a file of the store.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The kernel's.
+    Kernel { _file: File },
+    /// One with a lease, where the kernel's do not do.
+    Lease { _lock: LeaseLock },
 }
 
 impl ItemLock {
@@ -38,7 +52,9 @@ impl ItemLock {
 impl Drop for ItemLock {
     fn drop(&mut self) {
         // A file that cannot be removed does no harm: it is locked by nobody.
-        let _ = fs::remove_file(&self.file);
+        if let Some(file) = &self.file {
+            let _ = fs::remove_file(file);
+        }
     }
 }
 
@@ -55,12 +71,18 @@ impl LocalStore {
     ) -> Result<ItemLock, StoreError> {
         self.protect([path])?;
         let file = self.var.join("locks").join(format!("{path}.lock"));
+        if self.unshared_locks().is_some() {
+            let lease = self.lease(&file, &mut waiting)?;
+            let lock = lease.ok_or_else(|| StoreError::Interrupted { path: path.clone() })?;
+            return Ok(ItemLock { path: path.clone(), file: None, _held: Held::Lease { _lock: lock } });
+        }
         let mut pause = SHORTEST_WAIT;
         loop {
             let opened = open(&file)?;
             match opened.try_lock() {
                 Ok(()) if is_at(&opened, &file)? => {
-                    return Ok(ItemLock { path: path.clone(), file, _held: opened });
+                    let held = Held::Kernel { _file: opened };
+                    return Ok(ItemLock { path: path.clone(), file: Some(file), _held: held });
                 }
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
@@ -87,25 +109,59 @@ impl LocalStore {
     }
 
     /// Takes the garbage lock, shared or alone, waiting for others.
-    pub(super) fn garbage_lock(&self, alone: bool) -> Result<File, StoreError> {
+    pub(super) fn garbage_lock(&self, alone: bool) -> Result<Held, StoreError> {
         self.file_lock("gc.lock", alone)
     }
 
     /// Takes the lock on a file of `var`, shared or alone, waiting for others.
-    pub(super) fn file_lock(&self, name: &str, alone: bool) -> Result<File, StoreError> {
+    pub(super) fn file_lock(&self, name: &str, alone: bool) -> Result<Held, StoreError> {
         let path = self.var.join(name);
+        if self.unshared_locks().is_some()
+            && let Some(lock) = self.lease(&path, &mut || true)?
+        {
+            return Ok(Held::Lease { _lock: lock });
+        }
         let file = open(&path)?;
         loop {
             match if alone { file.lock() } else { file.lock_shared() } {
-                Ok(()) => return Ok(file),
+                Ok(()) => return Ok(Held::Kernel { _file: file }),
                 Err(source) if source.kind() == ErrorKind::Interrupted => {}
                 Err(source) => return Err(no_locks(&path, source)),
             }
         }
     }
 
+    fn lease(&self, file: &Path, waiting: &mut dyn FnMut() -> bool) -> Result<Option<LeaseLock>, StoreError> {
+        let place = file.with_extension("lease");
+        LeaseLock::take(place.clone(), waiting).map_err(StoreError::io("lock", place))
+    }
+
+    /// Why locks of the kernel do not do here, if so: the store then uses slower ones, with leases.
+    pub fn unshared_locks(&self) -> Option<&str> {
+        self.unshared_locks.as_deref()
+    }
+
+    /// Finds out whether the kernel's locks do.
+    pub(super) fn probe_locks(&self) -> Option<String> {
+        if let Some(reason) = lease::unshared_locks(&self.var) {
+            return Some(reason);
+        }
+        // What cannot be opened, as in a store that is read-only, is not locked either.
+        let file = open(&self.var.join("gc.lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::Error(error)) if lease::means_no_locks(&error) => {
+                Some(format!("locking fails: {error}"))
+            }
+            _ => None,
+        }
+    }
+
     /// Removes lock files that nobody holds.
     pub(super) fn remove_stale_locks(&self) -> Result<(), StoreError> {
+        if self.unshared_locks().is_some() {
+            // Whoever wants one takes it over when its lease has run out.
+            return Ok(());
+        }
         let directory = self.var.join("locks");
         for entry in directory.read_dir().map_err(StoreError::io("list", &directory))? {
             let path = entry.map_err(StoreError::io("list", &directory))?.path();

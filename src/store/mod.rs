@@ -22,7 +22,8 @@
 //!
 //! **Garbage.** A process writes the items that it uses into its session file *before* it looks whether they are valid, under
 //! the shared garbage lock. The collector holds that lock alone while it reads roots and sessions and makes the dead items
-//! invalid; deleting their content comes afterwards. A session whose file nobody holds is dead. All locks are `flock`s, which
+//! invalid; deleting their content comes afterwards. A session whose file nobody holds is dead, one of another machine only when its
+//! lease has run out as well. All locks are `flock`s, which
 //! die with their owner.
 //!
 //! Invariant: whatever is valid has valid references.
@@ -35,9 +36,11 @@ mod error;
 mod files;
 mod gc;
 mod group;
+mod hidden;
 mod import;
 mod item;
 mod layers;
+mod lease;
 mod localise;
 mod lock;
 mod normalise;
@@ -62,6 +65,7 @@ pub use files::{Usage, remove_tree};
 pub use gc::{GcOptions, GcReport};
 pub use import::StagedImport;
 pub use item::ItemInfo;
+pub use lease::renew_for as renew_lease_for;
 pub use lock::ItemLock;
 pub use optimise::OptimiseReport;
 pub use register::{Registration, Staged};
@@ -95,6 +99,7 @@ pub struct LocalStore {
     config: StoreConfig,
     var: PathBuf,
     group: Option<u32>,
+    unshared_locks: Option<String>,
     layers: Layers,
     to_canonical: Rewriter,
     to_local: Rewriter,
@@ -121,6 +126,7 @@ impl LocalStore {
         let stores = std::iter::once(config.store.as_str()).chain(below);
         let mut store = Self {
             group: None,
+            unshared_locks: None,
             var: config.var_dir(),
             to_canonical: Rewriter::many(stores, CANONICAL_STORE).expect(as_long),
             to_local: Rewriter::new(CANONICAL_STORE, &config.store).expect(as_long),
@@ -129,6 +135,7 @@ impl LocalStore {
             config,
         };
         store.prepare()?;
+        store.unshared_locks = store.probe_locks();
         Ok(store)
     }
 

@@ -71,7 +71,12 @@ impl LocalStore {
                 self.check_fixed(one, fixed, &scan)?;
             }
             let content = one.fixed.map(|fixed| format!("fixed:{}", fixed.algorithm_text()));
-            infos.insert(one.lock.path().clone(), self.describe(one.lock.path(), scan, content, how));
+            let mut info = self.describe(one.lock.path(), scan, content, how);
+            // What is fixed is a download: it comes from where nobody knows a store.
+            if one.fixed.is_none() {
+                info.hidden = self.hidden_paths(one.tree);
+            }
+            infos.insert(one.lock.path().clone(), info);
         }
         let order = reference_order(&infos)?;
         for path in &order {
@@ -157,6 +162,7 @@ impl LocalStore {
             content,
             sandboxed: how.sandboxed,
             layers,
+            hidden: Vec::new(),
             registered: now.map(|since| since.as_secs()).unwrap_or(0),
             log: how.log.clone(),
         }

@@ -8,11 +8,11 @@ use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{MutexGuard, PoisonError},
 };
 
-use super::{LocalStore, StoreError, files, lock};
+use super::{LocalStore, StoreError, files, lease, lock};
 use crate::store_path::StorePath;
 
 #[derive(Debug)]
@@ -45,17 +45,19 @@ impl LocalStore {
     }
 
     /// Keeps items from being collected for as long as this process lives, also when it becomes another program: the
-    /// program inherits the session's lock.
+    /// program inherits the session's lock. On a file system that other machines may use too, gives the file whose lease must be
+    /// [renewed](super::renew_lease_for) meanwhile.
     pub fn protect_across_exec<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<PathBuf>, StoreError> {
         self.protect(paths)?;
         if let Some(session) = self.session().as_ref() {
             rustix::io::fcntl_setfd(&session.file, rustix::io::FdFlags::empty())
                 .map_err(|error| StoreError::io("keep open", &session.path)(error.into()))?;
+            return Ok(lease::is_shared(&self.var).then(|| session.path.clone()));
         }
-        Ok(())
+        Ok(None)
     }
 
     /// A path, with nothing at it, for unfinished work on the store's file system. What lies there when the process ends
@@ -90,20 +92,16 @@ impl LocalStore {
     }
 
     fn begin(&self) -> Result<Session, StoreError> {
-        let host = rustix::system::uname();
-        let host: String = host
-            .nodename()
-            .to_string_lossy()
-            .chars()
-            .filter(|c| c.is_ascii_alphanumeric())
-            .take(32)
-            .collect();
+        let machine = lease::machine();
         for attempt in 0u64.. {
-            let id = format!("{host}-{}-{attempt}", std::process::id());
+            let id = format!("{machine}-{}-{attempt}", std::process::id());
             let path = self.var.join("sessions").join(&id);
             match OpenOptions::new().read(true).append(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    file.try_lock().map_err(|error| lock::no_locks(&path, error.into()))?;
+                    if self.unshared_locks().is_none() {
+                        file.try_lock().map_err(|error| lock::no_locks(&path, error.into()))?;
+                    }
+                    lease::renew(&path);
                     let work = self.var.join("tmp").join(&id);
                     // What a dead session of the same name left behind is not ours.
                     files::remove_tree(&work).map_err(StoreError::io("remove", &work))?;
@@ -131,6 +129,29 @@ impl LocalStore {
         Ok(entries.any(|entry| entry.is_ok_and(|entry| own.as_ref() != Some(&entry.path()))))
     }
 
+    /// Removes a session's file when its process is gone, and says whether it is.
+    fn remove_if_dead(&self, path: &Path, own: Option<&Path>) -> Result<bool, StoreError> {
+        let name = path.file_name().unwrap_or_default();
+        if !lease::is_local(name) {
+            // Without a session of our own there is no clock to compare with.
+            let Some(witness) = own else { return Ok(false) };
+            match lease::age(path, witness) {
+                Ok(age) if age < lease::LEASE => return Ok(false),
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(StoreError::Io { action: "look at", path: path.to_owned(), source: error });
+                }
+                _ => {}
+            }
+        }
+        if self.unshared_locks().is_none() {
+            return lock::remove_if_free(path);
+        }
+        if lease::is_local(name) && is_running(&name.to_string_lossy()) {
+            return Ok(false);
+        }
+        fs::remove_file(path).map(|()| true).map_err(StoreError::io("remove", path))
+    }
+
     /// The items that living sessions use; dead sessions' work is moved to `graves`. Call it with the garbage lock held
     /// alone.
     pub(super) fn living_sessions(
@@ -146,7 +167,7 @@ impl LocalStore {
             let entry = entry.map_err(StoreError::io("list", &directory))?;
             let path = entry.path();
             // Our own lock is held through another open file, so it looks like any other's.
-            if own.as_ref() != Some(&path) && lock::remove_if_free(&path)? {
+            if own.as_ref() != Some(&path) && self.remove_if_dead(&path, own.as_deref())? {
                 continue;
             }
             living.insert(entry.file_name());
@@ -168,6 +189,12 @@ impl LocalStore {
     }
 }
 
+/// Whether the process of a session's name, which ends in its number and a count, is one of this machine's.
+fn is_running(name: &str) -> bool {
+    let process = name.rsplit('-').nth(1).unwrap_or_default();
+    Path::new("/proc").join(process).exists()
+}
+
 impl Session {
     fn next_work(&mut self, name: &str) -> PathBuf {
         self.count += 1;
@@ -177,6 +204,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        lease::forget(&self.path);
         // A clean end leaves nothing; after any other end, `gc` does the same.
         let _ = files::remove_tree(&self.work);
         let _: io::Result<()> = fs::remove_file(&self.path);
