@@ -111,6 +111,13 @@ impl From<StoreError> for Failure {
             StoreError::Moved { .. } => {
                 failure.hint("move it back with `mv`; then `hpcl relocate DIR` moves it, rewriting its files")
             }
+            StoreError::BadFileSystem { .. } | StoreError::TooLong { .. } => {
+                failure.hint("`HPCL_STORE` names another directory for the store")
+            }
+            StoreError::Io { path, source, .. } => match io_hint(&path, source.kind()) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            },
             StoreError::LayerGone { .. } => failure.hint(
                 "mount it again or correct `HPCL_STORE_LAYERS`; `hpcl store detach DIR` does without it for good, and deletes what \
                  refers to it",
@@ -132,6 +139,21 @@ impl From<StoreError> for Failure {
     }
 }
 
+/// What to do when a file of a store cannot be written.
+fn io_hint(path: &std::path::Path, kind: std::io::ErrorKind) -> Option<&'static str> {
+    use std::io::ErrorKind;
+    let of_store = || path.components().any(|part| part.as_os_str() == "var" || part.as_os_str() == "store");
+    match kind {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Some(
+            "the store is as it was; `hpcl gc --free 5G` makes room in it, `HPCL_STORE` names another directory",
+        ),
+        ErrorKind::ReadOnlyFilesystem | ErrorKind::PermissionDenied if of_store() => Some(
+            "`HPCL_STORE` names another directory for the store; one that you cannot write can be a layer below your own: `HPCL_STORE_LAYERS`",
+        ),
+        _ => None,
+    }
+}
+
 impl From<ExecutorError> for Failure {
     fn from(error: ExecutorError) -> Self {
         let code = match error {
@@ -139,7 +161,13 @@ impl From<ExecutorError> for Failure {
             _ => exit_code::FAILURE,
         };
         let failure = Failure::new(chain(&error)).code(code);
-        match error.hint() {
+        let of_store = || match &error {
+            ExecutorError::Store(StoreError::Io { path, source, .. }) => {
+                io_hint(path, source.kind()).map(str::to_owned)
+            }
+            _ => None,
+        };
+        match error.hint().or_else(of_store) {
             Some(hint) => failure.hint(hint),
             None => failure,
         }

@@ -83,6 +83,14 @@ pub enum StoreError {
         /// The umask.
         umask: u32,
     },
+    /// The file system lacks what items are made of.
+    #[error("the file system of `{}` cannot hold a store: it {lacks}", path.display())]
+    BadFileSystem {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        lacks: &'static str,
+    },
     /// A newer hpcl made the store.
     #[error("the store at `{}` has format {found}; this hpcl knows format {known}", path.display())]
     Format {

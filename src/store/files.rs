@@ -31,6 +31,26 @@ pub(super) fn write_by_rename(draft: &Path, to: &Path, bytes: &[u8], sync: bool)
     })
 }
 
+/// Checks, in a directory where a store is about to be made, that its file system can hold one.
+pub(super) fn probe_file_system(directory: &Path) -> Result<(), StoreError> {
+    let place = |name: &str| directory.join(format!(".probe-{name}-{}", std::process::id()));
+    let (link, upper, lower) = (place("link"), place("CASE"), place("case"));
+    let lacks = |lacks| StoreError::BadFileSystem { path: directory.to_owned(), lacks };
+    let found = match std::os::unix::fs::symlink("target", &link) {
+        Err(source) if matches!(source.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+            Err(lacks("has no symbolic links"))
+        }
+        made => made.map_err(StoreError::io("create", &link)).and_then(|()| {
+            fs::write(&upper, "").map_err(StoreError::io("create", &upper))?;
+            if exists(&lower)? { Err(lacks("folds case: `A` and `a` are one file")) } else { Ok(()) }
+        }),
+    };
+    for probe in [link, upper] {
+        let _ = fs::remove_file(probe);
+    }
+    found
+}
+
 /// Forces all of a file system's pending writes to the disk.
 pub(super) fn sync_file_system(inside: &Path) -> Result<(), StoreError> {
     let sync = || rustix::fs::syncfs(File::open(inside)?).map_err(io::Error::from);

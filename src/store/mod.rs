@@ -158,6 +158,7 @@ impl LocalStore {
                     files::make_directory(&self.var.join(path))?;
                 }
                 files::make_directory(self.local_dir())?;
+                files::probe_file_system(&self.var)?;
                 self.describe_as(None)?
             }
             Err(source) => return Err(StoreError::Io { action: "read", path: description, source }),
