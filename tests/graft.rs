@@ -151,3 +151,34 @@ fn grafts_that_cannot_be_made_say_why() {
         assert_eq!(run.stdout, "");
     }
 }
+
+#[test]
+fn what_lies_in_a_layer_is_grafted_into_the_own_store() {
+    if !sandbox_or_skip("what_lies_in_a_layer_is_grafted_into_the_own_store") {
+        return;
+    }
+    let here = TestEnvironment::new();
+    channel(&here, "#f");
+    let build = |variables: &[(&str, &str)], more: &[&str]| {
+        let mut command = here.command(&[&["build", "-L", "channel"], more].concat());
+        for (name, value) in variables {
+            command.env(name, here.home().join(value));
+        }
+        here.finish(command)
+    };
+    build(&[("HPCL_STORE", "site")], &["top"]).success();
+    let graft = ["--with-graft=low@1=low-repaired", "top"];
+    let alone = build(&[("HPCL_STORE", "alone")], &graft).success();
+    let layered = [("HPCL_STORE", "own"), ("HPCL_STORE_LAYERS", "site")];
+    let run = build(&layered, &graft);
+    assert!(!run.stderr.contains("built top-1"), "the layer has it: {}", run.stderr);
+    let grafted = run.success();
+    for way in ["mid/low/text", "self/low/text", "mid/self/text"] {
+        assert_eq!(text_below(&grafted, way, &here), "repaired", "{way}");
+    }
+    let name = |path: &str| path.trim().rsplit('/').next().unwrap().to_owned();
+    assert_eq!(name(&grafted), name(&alone), "the same graft as without a layer");
+    let mut command = here.command(&["verify"]);
+    command.env("HPCL_STORE", here.home().join("own")).env("HPCL_STORE_LAYERS", here.home().join("site"));
+    here.finish(command).success();
+}

@@ -22,6 +22,9 @@ use crate::{
     store_path::{StoreDir, StorePath},
 };
 
+/// Archives from this size on are compressed by several threads.
+const LARGE: u64 = 16 << 20;
+
 /// How to push.
 #[derive(Debug)]
 pub struct Push<'a> {
@@ -256,7 +259,13 @@ fn compress(
             (hash, encoder.finish().map_err(error())?)
         }
         Compression::Zstd => {
-            let encoder = zstd::stream::write::Encoder::new(sink, how.level).map_err(error())?;
+            let mut encoder = zstd::stream::write::Encoder::new(sink, how.level).map_err(error())?;
+            // By the size alone, so that an item gives the same bytes on every machine: how many threads does not matter to
+            // zstd's result, but whether there are any does.
+            if item.nar_size >= LARGE {
+                let threads = std::thread::available_parallelism().map_or(1, usize::from);
+                encoder.multithread(u32::try_from(threads).unwrap_or(1)).map_err(error())?;
+            }
             let (hash, encoder) = archive(store, item, encoder)?;
             (hash, encoder.finish().map_err(error())?)
         }

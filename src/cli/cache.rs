@@ -100,7 +100,7 @@ pub struct Pushing {
     /// How archives are compressed
     #[arg(long, value_enum, default_value_t = Method::Zstd)]
     compression: Method,
-    /// How hard: 1 to 19 for zstd, 0 to 9 for xz [default: 9 for zstd, 6 for xz]
+    /// How hard: 1 to 19 for zstd, 0 to 9 for xz [default: 3 for zstd, 6 for xz]
     #[arg(long, value_name = "N")]
     level: Option<i32>,
     /// Give away what was built without a sandbox too
@@ -115,7 +115,7 @@ impl Pushing {
     /// The push into a directory.
     pub fn how<'a>(&self, directory: &'a Path, key: Option<&'a SecretKey>) -> Push<'a> {
         let (compression, level) = match self.compression {
-            Method::Zstd => (Compression::Zstd, 9),
+            Method::Zstd => (Compression::Zstd, 3),
             Method::Xz => (Compression::Xz, 6),
             Method::None => (Compression::None, 0),
         };

@@ -99,7 +99,7 @@ enum Verb {
     Show(show::Arguments),
     /// Print how large packages are with all that they bring along
     Size(closure::SizeArguments),
-    /// Make stores for a group, and see what lies below one's own
+    /// Put files into the store, make stores for a group, and see what lies below one's own
     Store(sharing::Arguments),
     /// Put what a bundle holds into the store, without a network
     Unbundle(bundle::UnbundleArguments),

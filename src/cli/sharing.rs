@@ -1,13 +1,15 @@
-//! `hpcl store`: stores that several use: a group's, and layers below one's own.
+//! `hpcl store`: what is put into it by hand, and stores that several use: a group's, and layers below one's own.
 
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, Subcommand, ValueHint};
+use rayon::prelude::*;
 
 use super::{Outcome, realise};
 use crate::{
     report::{Failure, exit_code},
     store::{LocalStore, StoreConfig},
+    store_path::StorePath,
 };
 
 /// Arguments of `hpcl store`.
@@ -24,6 +26,15 @@ enum Verb {
         /// The group, by name or number
         #[arg(long, value_name = "NAME")]
         group: String,
+    },
+    /// Put copies of files and directories into the store and print where they are, as `local-file` would
+    Add {
+        /// The files and directories
+        #[arg(required = true, value_hint = ValueHint::AnyPath)]
+        paths: Vec<PathBuf>,
+        /// What the item is called, when there is one [default: the file's name]
+        #[arg(long)]
+        name: Option<String>,
     },
     /// Print the store's directory
     Path,
@@ -49,6 +60,31 @@ fn group_id(name: &str) -> Result<u32, Failure> {
     }
 }
 
+/// Adds files and directories; independent ones at once.
+fn add(paths: &[PathBuf], name: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
+    if name.is_some() && paths.len() > 1 {
+        return Err(
+            Failure::new("`--name` names one item, and several are to be added").code(exit_code::USAGE)
+        );
+    }
+    let store = realise::open_store()?;
+    let one = |path: &PathBuf| {
+        let whole = std::path::absolute(path).ok();
+        let base = whole.as_deref().and_then(|path| path.file_name()?.to_str());
+        let name = name.or(base).ok_or_else(|| {
+            Failure::new(format!("`{}` has no name that an item can have", path.display()))
+                .hint("give one with `--name`")
+                .code(exit_code::USAGE)
+        })?;
+        Ok(store.add_tree(name, path)?)
+    };
+    let added: Vec<Result<StorePath, Failure>> = paths.par_iter().map(one).collect();
+    for path in added {
+        writeln!(out, "{}", store.local_path(&path?).display())?;
+    }
+    Ok(())
+}
+
 /// Runs one of the verbs.
 pub fn run(arguments: &Arguments) -> Outcome {
     let mut out = std::io::stdout();
@@ -63,6 +99,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
                  `HPCL_STORE_LAYERS={base}`"
             )?;
         }
+        Verb::Add { paths, name } => add(paths, name.as_deref(), &mut out)?,
         Verb::Path => writeln!(out, "{}", realise::open_store()?.local_dir().display())?,
         Verb::Layers => {
             for layer in realise::open_store()?.layers() {

@@ -67,7 +67,11 @@ impl<'a> GraftExecutor<'a> {
             }
             Graft::Copy { item, replaced } => {
                 let own = (item.clone(), output.path.clone());
-                let rewriters = rewriters(replaced.iter().chain([&own]))?;
+                let mut rewriters = rewriters(replaced.iter().chain([&own]))?;
+                // What lay in a layer has a copy in this store: the registration finds out where everything lies.
+                if self.store.layers().next().is_some() {
+                    rewriters.insert(0, self.store.canonical_rewriter().clone());
+                }
                 let from = self.store.local_path(item);
                 copy(&from, &tree, &rewriters).map_err(BuildError::io("rewrite", &from))?;
             }

@@ -4,18 +4,20 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
-use super::{LocalStore, Registration, StoreError, normalise::normalise};
+use rayon::prelude::*;
+
+use super::{LocalStore, Registration, StoreError};
 use crate::{
     hash::{Algorithm, Digest},
-    nar::{Scan, scan},
+    nar::{Scan, kind_name, scan},
     store_path::{ContentMethod, StoreDir, StorePath, fixed_output_path, source_path, text_path},
 };
 
-/// Says which files of a tree are taken; called with paths inside the tree.
-pub type Filter<'a> = &'a dyn Fn(&Path, &fs::Metadata) -> bool;
+/// Fewer files are copied one after the other: handing them out costs more than it saves.
+const AT_ONCE: usize = 8;
 
 impl LocalStore {
     /// Adds a text, given in canonical form, that refers to these items, which must be valid.
@@ -31,37 +33,26 @@ impl LocalStore {
             let tree = self.work_path("text")?;
             let mut file = fs::File::create(&tree).map_err(StoreError::io("create", &tree))?;
             file.write_all(&self.to_local(&contents)).map_err(StoreError::io("write", &tree))?;
-            Ok(tree)
+            let found = self.examine(&tree, &path, &BTreeSet::new())?;
+            Ok((tree, found))
         })?;
         Ok(path)
     }
 
     /// Adds a copy of a file or directory as a source called `name`.
     pub fn add_tree(&self, name: &str, tree: &Path) -> Result<StorePath, StoreError> {
-        self.add_filtered(name, tree, None)
-    }
-
-    /// Adds a copy of the parts of a directory that a filter takes as a source called `name`.
-    pub fn add_filtered(
-        &self,
-        name: &str,
-        tree: &Path,
-        filter: Option<Filter<'_>>,
-    ) -> Result<StorePath, StoreError> {
-        if filter.is_none() {
-            // Most sources are there already; reading is cheaper than copying.
-            let path = self.source_path(name, tree)?;
-            self.protect([&path])?;
-            if self.is_valid(&path)? {
-                return Ok(path);
-            }
+        // Most sources are there already; reading is cheaper than copying.
+        let path = self.source_path(name, tree)?;
+        self.protect([&path])?;
+        if self.is_valid(&path)? {
+            return Ok(path);
         }
         // The copy is what counts: the original may change under our eyes.
         let copy = self.work_path("source")?;
-        let made = self.copy(tree, tree, &copy, filter).and_then(|()| {
-            normalise(&copy, name, self.group())?;
-            let path = self.source_path(name, &copy)?;
-            self.add(&path, "source", &BTreeSet::new(), || Ok(copy.clone()))?;
+        let made = copy_tree(tree, tree, &copy).and_then(|()| {
+            let found = self.examine(&copy, &path, &BTreeSet::new())?;
+            let path = source_path(&StoreDir::CANONICAL, name, &found.digest, &BTreeSet::new())?;
+            self.add(&path, "source", &BTreeSet::new(), || Ok((copy.clone(), found)))?;
             Ok(path)
         });
         // Nothing is there after a success; after an error the rest is of no use, and the first error counts.
@@ -76,7 +67,8 @@ impl LocalStore {
         self.add(&path, "fixed:sha256", &BTreeSet::new(), || {
             let tree = self.work_path("file")?;
             fs::write(&tree, contents).map_err(StoreError::io("write", &tree))?;
-            Ok(tree)
+            let found = self.examine(&tree, &path, &BTreeSet::new())?;
+            Ok((tree, found))
         })?;
         Ok(path)
     }
@@ -87,13 +79,13 @@ impl LocalStore {
         Ok(source_path(&StoreDir::CANONICAL, name, &digest, &BTreeSet::new())?)
     }
 
-    /// Makes an item valid unless it is. `make` gives the tree.
+    /// Makes an item valid unless it is. `make` gives the tree and what it was [found](Self::examine) to be.
     fn add(
         &self,
         path: &StorePath,
         content: &str,
         references: &BTreeSet<StorePath>,
-        make: impl FnOnce() -> Result<std::path::PathBuf, StoreError>,
+        make: impl FnOnce() -> Result<(PathBuf, Scan), StoreError>,
     ) -> Result<(), StoreError> {
         self.protect([path])?;
         if self.is_valid(path)? {
@@ -111,52 +103,40 @@ impl LocalStore {
                 });
             }
         }
-        let tree = make()?;
+        let (tree, found) = make()?;
         let how = Registration { sandboxed: true, ..Registration::default() };
-        let installed = self.examine(&tree, path, &BTreeSet::new()).and_then(|found| {
-            let scan = Scan { references: references.clone(), ..found };
-            let info = self.describe(path, scan, Some(content.to_owned()), &how);
-            self.install(&lock, &tree, &info)
-        });
+        let scan = Scan { references: references.clone(), ..found };
+        let info = self.describe(path, scan, Some(content.to_owned()), &how);
+        let installed = self.install(&lock, &tree, &info);
         if installed.is_err() {
             let _ = super::remove_tree(&tree);
         }
         installed
     }
+}
 
-    /// Copies what the filter takes. Modes matter only as far as who may run a file; sockets and the like are refused by
-    /// name when the copy is archived, so they are an error here.
-    fn copy(
-        &self,
-        root: &Path,
-        from: &Path,
-        to: &Path,
-        filter: Option<Filter<'_>>,
-    ) -> Result<(), StoreError> {
-        let metadata = from.symlink_metadata().map_err(StoreError::io("read", from))?;
-        let inside = from.strip_prefix(root).unwrap_or(from);
-        if from != root && filter.is_some_and(|takes| !takes(inside, &metadata)) {
-            return Ok(());
-        }
-        let kind = metadata.file_type();
-        if kind.is_dir() {
-            fs::create_dir(to).map_err(StoreError::io("create", to))?;
-            for entry in from.read_dir().map_err(StoreError::io("list", from))? {
-                let name = entry.map_err(StoreError::io("list", from))?.file_name();
-                self.copy(root, &from.join(&name), &to.join(&name), filter)?;
-            }
-            return Ok(());
-        }
-        let copied: io::Result<()> = if kind.is_symlink() {
-            from.read_link().and_then(|target| std::os::unix::fs::symlink(target, to))
-        } else if kind.is_file() {
-            fs::copy(from, to).map(|_| ())
-        } else {
-            let (path, file) = (root.display().to_string(), inside.to_owned());
-            return Err(StoreError::Special { path, file, kind: crate::nar::kind_name(kind) });
-        };
-        copied.map_err(StoreError::io("copy", from))
+/// Copies a tree, the entries of each directory at once. Modes matter only as far as who may run a file; sockets and the like
+/// are refused.
+fn copy_tree(root: &Path, from: &Path, to: &Path) -> Result<(), StoreError> {
+    let kind = from.symlink_metadata().map_err(StoreError::io("read", from))?.file_type();
+    if kind.is_dir() {
+        fs::create_dir(to).map_err(StoreError::io("create", to))?;
+        let entries = from.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let entries = entries.map_err(StoreError::io("list", from))?;
+        return entries.into_par_iter().with_min_len(AT_ONCE).try_for_each(|entry| {
+            let name = entry.file_name();
+            copy_tree(root, &from.join(&name), &to.join(&name))
+        });
     }
+    let copied: io::Result<()> = if kind.is_symlink() {
+        from.read_link().and_then(|target| std::os::unix::fs::symlink(target, to))
+    } else if kind.is_file() {
+        fs::copy(from, to).map(|_| ())
+    } else {
+        let file = from.strip_prefix(root).unwrap_or(from).to_owned();
+        return Err(StoreError::Special { path: root.display().to_string(), file, kind: kind_name(kind) });
+    };
+    copied.map_err(StoreError::io("copy", from))
 }
 
 /// The digest and size of an archive, as a check on what was added; for tests and `hpcl hash`.
