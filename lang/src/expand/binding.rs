@@ -10,7 +10,7 @@ use crate::{
     value::Value,
 };
 
-use super::{Env, ExpandError, Expander, Failure, MacroSource, env::Local, formals, list_items};
+use super::{Env, ExpandError, Expander, Failure, MacroSource, env::Local, formals, list_form, list_items};
 
 fn bad(form: &'static str, span: Span) -> Failure {
     let expected = match form {
@@ -56,11 +56,19 @@ fn split<'d>(
     }
 }
 
+/// Returns the arguments of a form with other bindings.
+fn with_bindings(bindings: Datum, body: &[Datum]) -> Vec<Datum> {
+    std::iter::once(bindings).chain(body.iter().cloned()).collect()
+}
+
 impl Expander<'_> {
     pub(super) fn let_form(&mut self, form: &Datum, arguments: &[Datum], env: &Env) -> Result<Core, Failure> {
         let (first, body) = split(form, arguments, "let")?;
         if let DatumKind::Symbol(name) = first.kind {
             return self.named_let(form, name, body, env);
+        }
+        if let Some(rewritten) = self.values_bindings(first, env) {
+            return self.let_values(form, &with_bindings(rewritten, body), env, Special::LetValues);
         }
         let inner = env.nested();
         let mut bindings = Vec::new();
@@ -110,6 +118,9 @@ impl Expander<'_> {
 
     pub(super) fn let_star(&mut self, form: &Datum, arguments: &[Datum], env: &Env) -> Result<Core, Failure> {
         let (first, body) = split(form, arguments, "let*")?;
+        if let Some(rewritten) = self.values_bindings(first, env) {
+            return self.let_values(form, &with_bindings(rewritten, body), env, Special::LetStarValues);
+        }
         let mut scope = env.clone();
         let mut bindings = Vec::new();
         for (name, value) in pairs(first, "let*")? {
@@ -125,6 +136,9 @@ impl Expander<'_> {
 
     pub(super) fn letrec(&mut self, form: &Datum, arguments: &[Datum], env: &Env) -> Result<Core, Failure> {
         let (first, body) = split(form, arguments, "letrec")?;
+        if let Some(rewritten) = self.values_bindings(first, env) {
+            return self.letrec_values(form, &rewritten, body, env);
+        }
         let inner = env.nested();
         let pairs = pairs(first, "letrec")?;
         let mut variables: Vec<Var> = Vec::new();
@@ -141,6 +155,68 @@ impl Expander<'_> {
         }
         let body = self.body(body, &inner, form.span)?;
         Ok(Core::Letrec(bindings, Box::new(body)))
+    }
+
+    /// Returns the bindings of a form as those of `let-values`, if one takes several values as SRFI 71 has it, and the module imports
+    /// that: `(a b expression)` or `((values a . rest) expression)`.
+    fn values_bindings(&self, bindings: &Datum, env: &Env) -> Option<Datum> {
+        let items = list_items(bindings)?;
+        let is_values = |datum: &Datum| match &datum.kind {
+            DatumKind::List(parts) => parts.first().is_some_and(|head| self.is_word(head, "values", env)),
+            DatumKind::Dotted(parts, _) => {
+                parts.first().is_some_and(|head| self.is_word(head, "values", env))
+            }
+            _ => false,
+        };
+        let takes_several = |item: &Datum| match list_items(item) {
+            Some([names, _]) => is_values(names),
+            Some([_, .., _]) => true,
+            _ => false,
+        };
+        let imports = &self.world.module(env.module).imports;
+        if !items.iter().any(takes_several)
+            || !imports.iter().any(|import| import.name.to_string() == "(srfi srfi-71)")
+        {
+            return None;
+        }
+        let rewritten = items.iter().map(|item| {
+            let [names @ .., expression] = list_items(item)? else { return None };
+            let names = match names {
+                [only] if is_values(only) => match &only.kind {
+                    DatumKind::Dotted(parts, rest) if parts.len() == 1 => (**rest).clone(),
+                    DatumKind::Dotted(parts, rest) => {
+                        let kind = DatumKind::Dotted(parts.iter().skip(1).cloned().collect(), rest.clone());
+                        Datum { kind, span: only.span }
+                    }
+                    DatumKind::List(parts) => list_form(parts.iter().skip(1).cloned().collect(), only.span),
+                    _ => return None,
+                },
+                names => list_form(names.to_vec(), item.span),
+            };
+            Some(list_form(vec![names, expression.clone()], item.span))
+        });
+        Some(list_form(rewritten.collect::<Option<_>>()?, bindings.span))
+    }
+
+    /// `letrec` whose bindings may take several values: they become definitions, which may refer to one another.
+    fn letrec_values(
+        &mut self,
+        form: &Datum,
+        bindings: &Datum,
+        body: &[Datum],
+        env: &Env,
+    ) -> Result<Core, Failure> {
+        let word = |name: &str, span| Datum { kind: DatumKind::Symbol(Symbol::new(name)), span };
+        let mut definitions = Vec::new();
+        for item in list_items(bindings).unwrap_or_default() {
+            let [names, expression] = list_items(item).unwrap_or_default() else {
+                return Err(bad("letrec", item.span));
+            };
+            let parts = vec![word("define-values", item.span), names.clone(), expression.clone()];
+            definitions.push(list_form(parts, item.span));
+        }
+        definitions.extend(body.iter().cloned());
+        self.body(&definitions, &env.nested(), form.span)
     }
 
     pub(super) fn let_values(

@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("<prelude>/conditions.hpcl", include_str!("../../../stdlib/prelude/conditions.hpcl")),
     ("<prelude>/equality.hpcl", include_str!("../../../stdlib/prelude/equality.hpcl")),
     ("<prelude>/srfi.hpcl", include_str!("../../../stdlib/prelude/srfi.hpcl")),
+    ("<prelude>/optargs.hpcl", include_str!("../../../stdlib/prelude/optargs.hpcl")),
     ("<prelude>/strings.hpcl", include_str!("../../../stdlib/prelude/strings.hpcl")),
     ("<prelude>/guile.hpcl", include_str!("../../../stdlib/prelude/guile.hpcl")),
     ("<prelude>/vhash.hpcl", include_str!("../../../stdlib/prelude/vhash.hpcl")),

@@ -20,11 +20,7 @@ pub static TABLE: &[Native] = &[
     row("u8-list->bytevector", 1, Some(1), "The bytevector of a list's integers from 0 to 255.", ("(u8-list->bytevector '(1 2))", "#vu8(1 2)"), |_, a| from_list(a)),
     row("make-bytevector", 1, Some(2), "A bytevector of so many times the same, 0 unless given.", ("(make-bytevector 2 7)", "#vu8(7 7)"), make),
     row("bytevector-length", 1, Some(1), "The number of bytes.", ("(bytevector-length #vu8(1 2))", "2"), |_, a| Ok(int(bytes("bytevector-length", a, 0)?.len()))),
-    row("bytevector-u8-ref", 2, Some(2), "The byte at a position.", ("(bytevector-u8-ref #vu8(1 2) 1)", "2"), |_, a| number("bytevector-u8-ref", a, 1, false)),
-    row("bytevector-u16-ref", 3, Some(3), "The number in two bytes from a position on, in the order `(endianness little)` or `big`.", ("(bytevector-u16-ref #vu8(1 2) 0 'little)", "513"), |_, a| number("bytevector-u16-ref", a, 2, false)),
-    row("bytevector-u32-ref", 3, Some(3), "The number in four bytes from a position on, in an order.", ("(bytevector-u32-ref #vu8(0 0 1 0) 0 'big)", "256"), |_, a| number("bytevector-u32-ref", a, 4, false)),
-    row("bytevector-u64-ref", 3, Some(3), "The number in eight bytes from a position on, in an order.", ("(bytevector-u64-ref #vu8(1 0 0 0 0 0 0 0) 0 'little)", "1"), |_, a| number("bytevector-u64-ref", a, 8, false)),
-    row("bytevector-s8-ref", 2, Some(2), "The byte at a position, with a sign.", ("(bytevector-s8-ref #vu8(255) 0)", "-1"), |_, a| number("bytevector-s8-ref", a, 1, true)),
+    row("bytevector-u8-ref", 2, Some(2), "The byte at a position.", ("(bytevector-u8-ref #vu8(1 2) 1)", "2"), |_, a| byte(a)),
     row("bytevector->u8-list", 1, Some(1), "The bytes.", ("(bytevector->u8-list #vu8(1 2))", "(1 2)"),
         |_, a| Ok(Value::list(bytes("bytevector->u8-list", a, 0)?.iter().map(|b| Value::Int(i64::from(*b))).collect::<Vec<_>>()))),
     row("bytevector-copy", 1, Some(3), "The bytevector, or the part from a position to before another.", ("(bytevector-copy #vu8(1 2 3) 1)", "#vu8(2 3)"), |_, a| Ok(value(part("bytevector-copy", a)?.to_vec()))),
@@ -70,23 +66,12 @@ fn make(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
     Ok(value(vec![filler; new_size("make-bytevector", arguments, 0)?]))
 }
 
-fn number(procedure: &'static str, arguments: &[Value], width: usize, signed: bool) -> Result<Value, Raise> {
-    let all = bytes(procedure, arguments, 0)?;
-    let position = size(procedure, arguments, 1)?;
-    let field = position.checked_add(width).and_then(|end| all.get(position..end));
-    let field = field.ok_or_else(|| out_of_range(procedure, position, all.len()))?;
-    let big = match get(arguments, 2) {
-        Value::Absent => true,
-        Value::Symbol(name) if name.as_str() == "big" => true,
-        Value::Symbol(name) if name.as_str() == "little" => false,
-        actual => return Err(wrong_type(procedure, 2, "`big` or `little`", actual)),
-    };
-    let join = |n: u64, byte: &u8| (n << 8) | u64::from(*byte);
-    let n = if big { field.iter().fold(0, join) } else { field.iter().rev().fold(0, join) };
-    if signed {
-        return Ok(Value::Int(i64::from(u8::try_from(n).unwrap_or(0).cast_signed())));
-    }
-    Ok(crate::number::Numeric::from_big(n.into()).into_value())
+fn byte(arguments: &[Value]) -> Result<Value, Raise> {
+    const NAME: &str = "bytevector-u8-ref";
+    let all = bytes(NAME, arguments, 0)?;
+    let position = size(NAME, arguments, 1)?;
+    let found = all.get(position).ok_or_else(|| out_of_range(NAME, position, all.len()))?;
+    Ok(Value::Int(i64::from(*found)))
 }
 
 fn part<'a>(procedure: &'static str, arguments: &'a [Value]) -> Result<&'a [u8], Raise> {

@@ -5,6 +5,7 @@
 
 pub mod alists;
 pub mod arguments;
+pub mod bytevector_numbers;
 pub mod bytevectors;
 pub mod char_sets;
 pub mod chars;
@@ -48,6 +49,7 @@ pub static TABLES: &[&[Native]] = &[
     alists::TABLE,
     vectors::TABLE,
     bytevectors::TABLE,
+    bytevector_numbers::TABLE,
     tables::TABLE,
     format::TABLE,
     regexps::TABLE,
