@@ -386,6 +386,9 @@ fn a_package_is_lowered_through_a_build_system_of_a_channel() {
         assert!(aterm.contains(part), "{part} in {aterm}");
     }
     assert!(!aterm.contains("(srfi srfi-26)\\t"), "{aterm}");
+    let other = "(begin '(utils demo-words demo build) (@ (mine) thing))";
+    let again = environment.run(&["eval", "-d", "-L", "channel", "-e", other]).success();
+    assert_eq!(again, aterm, "names that were read before change nothing");
     let cross = "(package->cross-derivation (@ (mine) thing) \"aarch64-linux-gnu\")";
     let aterm = environment.run(&["eval", "-d", "-L", "channel", "-e", cross]).success();
     assert!(

@@ -155,3 +155,41 @@ fn a_file_changed_after_it_was_indexed_is_read_as_it_is() {
     let printed = environment.run(&["eval", "-L", "recipes", "-e", name]).success();
     assert_eq!(printed.trim_end(), "\"a-much-longer-one-tool\"");
 }
+
+#[test]
+fn derivations_are_remembered_while_no_file_is_another() {
+    let environment = TestEnvironment::new();
+    recipes(&environment, "one");
+    let source = "(define-module (local)
+  #:use-module (guix packages)
+  #:use-module (guix gexp)
+  #:use-module (guix build-system trivial))
+(define-public local
+  (package (name \"local\") (version \"1\") (source (local-file \"SOURCE\"))
+    (build-system trivial-build-system)
+    (arguments (list #:builder #~(symlink (assoc-ref %build-inputs \"source\") #$output)))
+    (synopsis \"\") (description \"\") (home-page #f) (license #f)))\n";
+    let local = environment.write("text", "first");
+    environment.write("recipes/local.hpcl", &source.replace("SOURCE", local.to_str().unwrap()));
+    std::thread::sleep(Duration::from_millis(1600));
+    let evaluate = || environment.run(&["eval", "-L", "recipes", "local"]).success();
+    let answers = || {
+        let folder = std::fs::read_dir(environment.home().join(".cache/hpcl/answers"));
+        folder.map_or(0, |files| files.count())
+    };
+    let first = evaluate();
+    assert_eq!(answers(), 0, "there was no index when it began");
+    assert_eq!(evaluate(), first);
+    assert_eq!(answers(), 1);
+    let file =
+        std::fs::read_dir(environment.home().join(".cache/hpcl/answers")).unwrap().next().unwrap().unwrap();
+    let kept = std::fs::read_to_string(file.path()).unwrap();
+    std::fs::write(file.path(), kept.replace("\"version\":\"1\"", "\"version\":\"remembered\"")).unwrap();
+    assert!(evaluate().starts_with("local@remembered\t"), "it is not used");
+    environment.write("text", "second");
+    let second = evaluate();
+    assert_ne!(second, first, "the local file is another");
+    assert!(second.starts_with("local@1\t"), "{second}");
+    recipes(&environment, "two");
+    assert_eq!(evaluate(), second);
+}

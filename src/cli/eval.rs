@@ -3,11 +3,12 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueHint};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, options::RecipeOptions, options::TransformationOptions, session};
 use crate::{
-    host::{Entry, Evaluated, Request, json},
+    channel::Channels,
+    host::{Entry, Evaluated, Question, Request, json},
     report::Failure,
 };
 
@@ -36,7 +37,7 @@ pub struct Arguments {
 }
 
 /// What is printed of a package or a value.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum Row {
     /// A package and its derivation.
@@ -47,6 +48,10 @@ enum Row {
 
 /// Evaluates and prints.
 pub fn run(arguments: &Arguments) -> Outcome {
+    let question = question(arguments)?;
+    if let Some(rows) = question.as_ref().and_then(Question::answer::<Vec<Row>>) {
+        return print(arguments, Vec::new(), &rows);
+    }
     let mut evaluation = session::evaluation(&arguments.recipes)?;
     let (files, specifications): (Vec<String>, Vec<String>) =
         arguments.targets.iter().cloned().partition(|target| is_file(target));
@@ -86,9 +91,27 @@ pub fn run(arguments: &Arguments) -> Outcome {
             }
         } else {
             rows.extend(entries.iter().map(|entry| package(entry, &evaluated)));
+            if let Some(question) = question.filter(|_| plain.is_empty()) {
+                question.keep(&evaluated, &rows);
+            }
         }
     }
     rows.extend(plain);
+    print(arguments, out, &rows)
+}
+
+/// Returns what is asked about packages of channels' directories, if nothing else is.
+fn question(arguments: &Arguments) -> Result<Option<Question>, Failure> {
+    let files = arguments.targets.iter().any(|target| is_file(target)) || !arguments.manifest.is_empty();
+    let sources = !arguments.transformations.with_source.is_empty();
+    if files || sources || arguments.derivation {
+        return Ok(None);
+    }
+    let asked = (&arguments.targets, &arguments.expression, arguments.transformations.pairs());
+    Ok(Question::new(&Channels::new(arguments.recipes.directories())?, &format!("{asked:?}")))
+}
+
+fn print(arguments: &Arguments, mut out: Vec<u8>, rows: &[Row]) -> Outcome {
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
         writeln!(out)?;

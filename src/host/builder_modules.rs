@@ -4,12 +4,11 @@
 //! python-build-system)` of a checkout of Guix runs in builds as ours do. What a module imports comes along too. A module of
 //! a channel may import what only Guile has, or what another system needs: that is left to the build to miss.
 
-use std::collections::BTreeMap;
-
 use hpcl_lang::{
     host::{ModuleName, ModuleSource},
     symbol::Symbol,
 };
+use rustc_hash::FxHashSet;
 
 use super::{EvaluationHost, HostError, text_source};
 use crate::{
@@ -24,35 +23,52 @@ pub(super) struct BuilderModule {
     imports: Vec<ModuleName>,
 }
 
-/// Returns the closure of builder-side modules with their paths in the store, sorted by name. Those that the language itself
-/// has are left out, and, if there are extensions, those that can only be theirs.
+/// Returns the closure of builder-side modules with their paths in the store: each after those that it imports, and otherwise by
+/// name from the last to the first, whatever was evaluated before: the order is part of what is hashed. Those that the language itself has are left out, and, if there are extensions, those that
+/// can only be theirs.
 ///
 /// # Errors
 /// [`HostError::NoBuilderModule`] for one of `names` that does not exist, and errors of reading.
 pub(super) fn imported_modules(
     host: &mut EvaluationHost,
-    names: Vec<ModuleName>,
+    mut names: Vec<ModuleName>,
     extended: bool,
-) -> Result<BTreeMap<ModuleName, StorePath>, HostError> {
-    let mut found = BTreeMap::new();
+) -> Result<Vec<(ModuleName, StorePath)>, HostError> {
+    names.sort_by_cached_key(ModuleName::to_string);
     let needed = |name: &ModuleName| !is_guiles(name) && (!extended || is_guixs(name));
-    let mut left: Vec<(ModuleName, bool)> =
-        names.into_iter().map(|name| (name.clone(), needed(&name))).collect();
-    while let Some((name, needed)) = left.pop() {
-        let known_as = builder_name(&name);
-        if found.contains_key(&known_as) {
-            continue;
-        }
-        match builder_module(host, &name)? {
-            Some(module) => {
-                left.extend(module.imports.into_iter().map(|import| (import, false)));
-                found.insert(known_as, module.path);
+    let mut seen = FxHashSet::default();
+    let mut found = Vec::new();
+    // What comes after its imports waits below them.
+    let mut left: Vec<Visit> = names.into_iter().map(|name| Visit::Enter(needed(&name), name)).collect();
+    while let Some(visit) = left.pop() {
+        match visit {
+            Visit::Leave(name, path) => found.push((name, path)),
+            Visit::Enter(needed, name) => {
+                let known_as = builder_name(&name);
+                if !seen.insert(known_as.clone()) {
+                    continue;
+                }
+                match builder_module(host, &name)? {
+                    Some(mut module) => {
+                        left.push(Visit::Leave(known_as, module.path));
+                        module.imports.sort_by_cached_key(ModuleName::to_string);
+                        left.extend(module.imports.into_iter().map(|import| Visit::Enter(false, import)));
+                    }
+                    None if needed => return Err(HostError::NoBuilderModule { name: name.to_string() }),
+                    None => {}
+                }
             }
-            None if needed => return Err(HostError::NoBuilderModule { name: name.to_string() }),
-            None => {}
         }
     }
     Ok(found)
+}
+
+/// A step of going through modules.
+enum Visit {
+    /// A module that may have been seen, and whether it must exist.
+    Enter(bool, ModuleName),
+    /// A module whose imports have been found.
+    Leave(ModuleName, StorePath),
 }
 
 fn is_guiles(name: &ModuleName) -> bool {

@@ -95,6 +95,22 @@ impl Keeper {
         Stored::open(self.path.as_ref()?, &self.key)
     }
 
+    /// Returns the stamp of the index that is kept, if it is of the files as they are.
+    pub(super) fn fresh(&self) -> Option<Stamp> {
+        let stamp = Stamp::at(self.path.as_ref()?)?;
+        (self.open()?.is_fresh() && Stamp::at(self.path.as_ref()?) == Some(stamp)).then_some(stamp)
+    }
+
+    /// Returns what the index depends on beside the files.
+    pub(super) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Returns where the index is kept.
+    pub(super) fn place(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Returns an index of the files as they are, made now if there is none.
     ///
     /// # Errors

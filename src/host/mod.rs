@@ -3,6 +3,7 @@
 //! It collects the symbolic derivation graph and the sources (texts and local files) that it refers to while recipes
 //! are evaluated; nothing is written anywhere. Invariant: the result depends on the files read alone.
 
+mod answers;
 mod builder_modules;
 mod error;
 mod evaluation;
@@ -27,6 +28,7 @@ use hpcl_lang::{
     value::Value,
 };
 
+pub use answers::Question;
 use builder_modules::{BuilderModule, builder_name, imported_modules};
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};

@@ -43,6 +43,11 @@ impl Stamp {
         std::fs::metadata(path).ok().map(|metadata| Stamp::of(&metadata))
     }
 
+    /// Returns the stamp of what is at a path, unless it may be changed once more without changing its stamp.
+    pub fn settled_at(path: &Path) -> Option<Stamp> {
+        Stamp::at(path)?.settled(SystemTime::now())
+    }
+
     /// Returns the number of bytes.
     pub fn size(self) -> u64 {
         self.size

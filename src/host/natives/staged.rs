@@ -1,9 +1,6 @@
 //! Staged code as values: its references, its text, and the builder-side modules that it imports.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{collections::BTreeSet, rc::Rc};
 
 use hpcl_lang::{
     host::ModuleName,
@@ -71,7 +68,7 @@ pub const TABLE: &[Native] = &[
         name: "%build-modules",
         arity: (2, Some(2)),
         side: Side::Evaluation,
-        doc: "Returns the closure of builder-side modules as a list of (name . path) pairs, sorted by name. A module given as \
+        doc: "Returns the closure of builder-side modules as a list of (name . path) pairs, each after those that it imports. A module given as \
               (name => object) has the object for its path. The second argument says whether there are extensions, which may \
               have modules of their own.",
         example: ("", ""),
@@ -157,10 +154,10 @@ fn build_modules(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value
     let host = host(context)?;
     let extended = arguments.get(1).is_some_and(Value::is_true);
     let mut names = Vec::new();
-    let mut entries: BTreeMap<ModuleName, Value> = BTreeMap::new();
+    let mut made = Vec::new();
     for value in expect_list("with-imported-modules", arguments, 0)? {
-        if let Some((name, object)) = made_module(&value) {
-            entries.insert(name, object);
+        if let Some(module) = made_module(&value) {
+            made.push(module);
             continue;
         }
         names.push(
@@ -168,11 +165,16 @@ fn build_modules(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value
                 .ok_or_else(|| wrong_type("with-imported-modules", 0, "a list of module names", &value))?,
         );
     }
-    for (name, path) in imported_modules(host, names, extended)? {
-        entries.entry(name).or_insert_with(|| Value::foreign(PathText::source(path)));
+    let found = imported_modules(host, names, extended)?;
+    let found = found.into_iter().map(|(name, path)| (name, Value::foreign(PathText::source(path))));
+    let mut entries = Vec::new();
+    let mut seen = FxHashSet::default();
+    for (name, path) in made.into_iter().chain(found) {
+        if seen.insert(name.clone()) {
+            entries.push(Value::cons(Value::string(name.to_string()), path));
+        }
     }
-    let pair = |(name, path): (ModuleName, Value)| Value::cons(Value::string(name.to_string()), path);
-    Ok(Value::list(entries.into_iter().map(pair).collect::<Vec<_>>()))
+    Ok(Value::list(entries))
 }
 
 /// Returns the parts of `((a module) => object)`.
