@@ -29,6 +29,19 @@ fn line(session: &mut PtySession, typed: &str, expected: &str) {
     session.exp_string(PROMPT).unwrap();
 }
 
+/// Types Ctrl-D until the session ends: what is typed between two prompts, while the terminal changes its mode, is lost.
+fn end(session: &mut PtySession) {
+    let alive = |session: &PtySession| format!("{:?}", session.process().status()) == "Some(StillAlive)";
+    for _ in 0..600 {
+        let typed = session.send_control('d');
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        if typed.is_err() || !alive(session) {
+            break;
+        }
+    }
+    session.exp_eof().unwrap();
+}
+
 #[test]
 fn a_session_at_a_terminal() {
     let environment = TestEnvironment::new();
@@ -83,8 +96,7 @@ fn keys_complete_edit_interrupt_and_end() {
     session.exp_string("E0452").unwrap();
     session.exp_string(PROMPT).unwrap();
     line(&mut session, "(+ 1 1)", "\r\n2\r\n");
-    session.send_control('d').unwrap();
-    session.exp_eof().unwrap();
+    end(&mut session);
     let history = environment.home().join(".local/state/hpcl/repl-history");
     let kept = std::fs::read_to_string(history).unwrap();
     assert!(kept.contains("(+ 10 2 3)"), "{kept}");
@@ -95,8 +107,7 @@ fn keys_complete_edit_interrupt_and_end() {
     session.exp_string("(+ 1 1)").unwrap();
     session.send_line("").unwrap();
     session.exp_string("\r\n2\r\n").unwrap();
-    session.send_control('d').unwrap();
-    session.exp_eof().unwrap();
+    end(&mut session);
 }
 
 #[test]
