@@ -196,7 +196,7 @@ mount -t tmpfs -o "size=${SIZE}k,nr_inodes=$INODES" none "$store" || exit 99
 echo "full $?"
 "$HPCL" verify --quick >verified 2>&1
 echo "verified $?"
-mount -o remount,size=64m,nr_inodes=100k "$store" || exit 98
+mount -t tmpfs -o remount,size=64m,nr_inodes=100k none "$store" || exit 98
 "$HPCL" build -j2 --root result -f recipe.hpcl >/dev/null 2>again
 echo "again $?"
 "$HPCL" gc 2>/dev/null
