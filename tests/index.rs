@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 mod common;
+#[path = "../benches/synthetic/mod.rs"]
+mod synthetic;
 
 use std::{
     path::{Path, PathBuf},
@@ -192,4 +194,25 @@ fn derivations_are_remembered_while_no_file_is_another() {
     assert!(second.starts_with("local@1\t"), "{second}");
     recipes(&environment, "two");
     assert_eq!(evaluate(), second);
+}
+
+#[test]
+fn a_synthetic_channel_is_the_same_each_time_and_all_its_packages_are_found() {
+    let environment = TestEnvironment::new();
+    for name in ["one", "two"] {
+        synthetic::write(&environment.home().join(name), 300).unwrap();
+    }
+    let same = std::process::Command::new("diff")
+        .args(["-r", "one", "two"])
+        .current_dir(environment.home())
+        .status()
+        .unwrap();
+    assert!(same.success());
+    let expression = "(let* ((packages (map (lambda (place) (module-ref (resolve-interface (car place)) (cdr place)))
+                                    (filter (lambda (place) (equal? (car (car place)) 'synthetic)) (%all-packages))))
+                           (inputs (append-map package-direct-inputs packages)))
+                      (list (length packages) (every package? packages) (> (length inputs) 300)))";
+    environment.write("count.hpcl", &format!("(use-modules (guix packages) (srfi srfi-1))\n{expression}\n"));
+    let counted = environment.run(&["eval", "-L", "one", "count.hpcl"]).success();
+    assert_eq!(counted.trim_end(), "(300 #t #t)");
 }
