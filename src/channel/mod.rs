@@ -21,7 +21,7 @@ use hpcl_lang::{
 use include_dir::{Dir, include_dir};
 
 pub use exports::Exports;
-pub use index::{Index, IndexEntry, PackageRecord, imports};
+pub use index::{Index, IndexEntry, PackageRecord, imports, pattern::Pattern};
 
 static STDLIB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/stdlib");
 static CHANNELS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/channels");

@@ -18,6 +18,8 @@ mod fmt;
 mod gc;
 mod graph;
 mod hash;
+mod list_available;
+mod listing;
 mod lsp;
 mod options;
 mod publish;
@@ -25,6 +27,7 @@ mod realise;
 mod relocate;
 mod repl;
 mod run;
+mod search;
 mod session;
 mod sharing;
 mod shell;
@@ -77,6 +80,8 @@ enum Verb {
     Graph(graph::Arguments),
     /// Print the hash of a file or directory
     Hash(hash::Arguments),
+    /// List the packages that can be built here, one a line
+    ListAvailable(list_available::Arguments),
     /// Print the log of a build
     Log(store::LogArguments),
     /// Serve editors: diagnostics, hover, definitions, completion, format
@@ -93,6 +98,8 @@ enum Verb {
     Repl(repl::Arguments),
     /// Run one program of a package
     Run(run::Arguments),
+    /// Find packages by words or regular expressions, the most relevant first
+    Search(search::Arguments),
     /// Enter an environment with packages, or run a command in it
     Shell(shell::Arguments),
     /// Show what is known of packages
@@ -140,6 +147,7 @@ pub fn main() -> ExitCode {
         Verb::Gc(arguments) => gc::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::ListAvailable(arguments) => list_available::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
@@ -148,6 +156,7 @@ pub fn main() -> ExitCode {
         Verb::Relocate(arguments) => relocate::run(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
+        Verb::Search(arguments) => search::run(&arguments),
         Verb::Shell(arguments) => shell::run(&arguments),
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Size(arguments) => closure::size(&arguments),

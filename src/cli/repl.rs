@@ -26,7 +26,7 @@ use rustyline::{
 use super::{Outcome, options::RecipeOptions, session};
 use crate::{
     host::{Evaluation, EvaluationError, USER_MODULE, input_is_complete},
-    report::Failure,
+    report::{Failure, columns, write_record},
 };
 
 const HELP: &str = "\
@@ -90,6 +90,7 @@ impl Completer for Assistant {
 /// The loop's state.
 struct Loop {
     evaluation: Evaluation,
+    recipes: RecipeOptions,
     module: String,
     interrupt: Arc<AtomicBool>,
 }
@@ -99,7 +100,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let mut evaluation = session::evaluation(&arguments.recipes)?;
     let interrupt = Arc::new(AtomicBool::new(false));
     evaluation.set_interrupt(interrupt.clone());
-    let mut state = Loop { evaluation, module: USER_MODULE.to_owned(), interrupt };
+    let recipes = arguments.recipes.clone();
+    let mut state = Loop { evaluation, recipes, module: USER_MODULE.to_owned(), interrupt };
     let failed = |error: ReadlineError| Failure::new(format!("cannot read from the terminal: {error}"));
     let config = Config::builder().auto_add_history(true).max_history_size(HISTORY).map_err(failed)?;
     let mut editor: Editor<Assistant, FileHistory> = Editor::with_config(config.build()).map_err(failed)?;
@@ -212,9 +214,11 @@ impl Loop {
         if let Some(said) = self.evaluation.describe(&self.module, name) {
             return print(&format!("{}\n", plain(&said)));
         }
-        match self.evaluation.package_fields(name) {
-            Ok(fields) => {
-                fields.iter().for_each(|(field, value)| print(&format!("{field}: {value}\n")));
+        match super::show::named(name, &self.recipes) {
+            Ok(packages) => {
+                let mut text = String::new();
+                packages.iter().for_each(|package| write_record(&mut text, package, None, &[], columns()));
+                print(&anstream::adapter::strip_str(&text).to_string());
             }
             Err(_) => print(&format!("`{name}` is neither bound here nor the name of a package\n")),
         }

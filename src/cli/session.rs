@@ -10,9 +10,14 @@ use crate::{
     report::{Failure, color, indexing},
 };
 
+/// Returns the bundled channels and those of the options.
+pub fn channels(recipes: &RecipeOptions) -> Result<Channels, Failure> {
+    Ok(Channels::new(recipes.directories())?)
+}
+
 /// Starts an evaluation over the bundled channels and those of the options.
 pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
-    let channels = Channels::new(recipes.directories())?;
+    let channels = channels(recipes)?;
     let mut evaluation = Evaluation::new(channels, PathBuf::from("."), color());
     if let Some(progress) = indexing() {
         evaluation.tell_progress(progress);

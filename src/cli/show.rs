@@ -1,13 +1,19 @@
-//! `hpcl show`: prints what is known of packages, in recutils format or as JSON.
+//! `hpcl show`: prints what is known of packages, from the index.
 
-use std::{io::Write, process::ExitCode};
+use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Outcome, options::RecipeOptions, session};
-
-/// Width to which descriptions are wrapped, in columns.
-const WIDTH: usize = 78;
+use super::{
+    Outcome,
+    listing::{self, Form},
+    options::RecipeOptions,
+    session,
+};
+use crate::{
+    channel::{PackageRecord, index::listing::Listing},
+    report::Failure,
+};
 
 /// Arguments of `hpcl show`.
 #[derive(Args)]
@@ -15,59 +21,67 @@ pub struct Arguments {
     /// Packages: NAME or NAME@VERSION
     #[arg(required = true, value_name = "PACKAGE")]
     packages: Vec<String>,
-    /// Print as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
     #[command(flatten)]
     recipes: RecipeOptions,
 }
 
 /// Prints the records.
 pub fn run(arguments: &Arguments) -> Outcome {
-    let mut evaluation = session::evaluation(&arguments.recipes)?;
-    let mut records = Vec::new();
-    for specification in &arguments.packages {
-        let mut fields = evaluation.package_fields(specification)?;
-        let value =
-            |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.clone());
-        let (name, version) = (value("name").unwrap_or_default(), value("version"));
-        let mut named = evaluation.definitions_named(&name)?.into_iter();
-        if let Some(entry) = named.find(|entry| entry.version.is_none() || entry.version == version) {
-            let (file, line, column) = &entry.location;
-            fields.insert(2, ("location".to_owned(), format!("{file}:{line}:{column}")));
-        }
-        records.push(fields);
+    show(&arguments.packages, &arguments.form, &arguments.recipes)
+}
+
+/// Prints what is known of all versions of the packages that specifications name.
+pub fn show(specifications: &[String], form: &Form, recipes: &RecipeOptions) -> Outcome {
+    let mut found = Vec::new();
+    for specification in specifications {
+        found.extend(named(specification, recipes)?);
     }
-    let mut out = Vec::new();
-    if arguments.json {
-        let maps: Vec<serde_json::Map<String, serde_json::Value>> = records
-            .into_iter()
-            .map(|fields| fields.into_iter().map(|(name, value)| (name, value.into())).collect())
-            .collect();
-        serde_json::to_writer_pretty(&mut out, &maps).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        for (number, fields) in records.iter().enumerate() {
-            if number > 0 {
-                writeln!(out)?;
-            }
-            fields.iter().try_for_each(|(name, value)| print_field(&mut out, name, value))?;
-        }
-    }
-    std::io::stdout().write_all(&out)?;
+    let rows: Vec<_> = found.iter().map(|package| (package, None)).collect();
+    listing::print(&rows, &[], form)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints a field; further lines begin with `+ `, as recutils wants.
-fn print_field(out: &mut Vec<u8>, name: &str, value: &str) -> std::io::Result<()> {
-    let mut line = format!("{name}:");
-    for word in value.split_whitespace() {
-        if line.chars().count() + 1 + word.chars().count() > WIDTH && line.len() > name.len() + 1 {
-            writeln!(out, "{line}")?;
-            line = "+".to_owned();
-        }
-        line.push(' ');
-        line.push_str(word);
+/// Returns the packages that a specification names, the newest first; at least one.
+pub fn named(specification: &str, recipes: &RecipeOptions) -> Result<Vec<PackageRecord>, Failure> {
+    let (name, version) = match specification.rsplit_once('@') {
+        Some((name, version)) => (name, Some(version)),
+        None => (specification, None),
+    };
+    let found = listing::ask(recipes, |listing| find(listing, name, version))?;
+    if !found.is_empty() {
+        return Ok(found);
     }
-    writeln!(out, "{line}")
+    // What cannot be evaluated is in no listing: evaluating it says why, or that there is none.
+    let mut evaluation = session::evaluation(recipes)?;
+    evaluation.package(specification)?;
+    Err(Failure::new(format!("`{specification}` is not listed"))
+        .hint("it is hidden: packages use it, and it can be built by name"))
+}
+
+fn find(listing: &Listing<'_>, name: &str, version: Option<&str>) -> Option<Vec<PackageRecord>> {
+    let rows = listing.rows()?;
+    let first = rows.partition_point(|row| row.name < name);
+    let own = rows.iter().enumerate().skip(first).take_while(|(_, row)| row.name == name);
+    let wanted = own.filter(|(_, row)| {
+        row.is_listed() && version.is_none_or(|version| is_version_prefix(version, row.version))
+    });
+    listing.records(&wanted.map(|(at, _)| at).collect::<Vec<_>>())
+}
+
+/// Whether a version is a beginning of another, at the end of one of its parts.
+fn is_version_prefix(prefix: &str, version: &str) -> bool {
+    version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_given_by_its_first_parts() {
+        assert!(is_version_prefix("4.1", "4.1.4") && is_version_prefix("4.1.4", "4.1.4"));
+        assert!(!is_version_prefix("4.1", "4.10") && !is_version_prefix("4.1.4.1", "4.1.4"));
+    }
 }

@@ -23,7 +23,7 @@ use hpcl_lang::{
 
 use super::{EvaluationHost, HostError, Progress, SourceContent};
 use crate::{
-    channel::{Channels, IndexEntry},
+    channel::Channels,
     graph::{GraphError, HashedGraph, NodeId},
     lower::DerivationValue,
     profile::SearchPath,
@@ -223,15 +223,13 @@ impl Evaluation {
         Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(search_path).collect())
     }
 
-    /// Returns the fields of the package that a specification names: name and value, where a list is joined by spaces.
+    /// Returns the package that a specification names.
     ///
     /// # Errors
     /// [`EvaluationError::Language`].
-    pub fn package_fields(&mut self, specification: &str) -> Result<Vec<(String, String)>, EvaluationError> {
+    pub fn package(&mut self, specification: &str) -> Result<Value, EvaluationError> {
         let module = library("specifications");
-        let package = self.call_in(&module, "specification->package", vec![Value::string(specification)])?;
-        let rows = self.call("package->fields", vec![package])?;
-        Ok(rows.list_to_vec().unwrap_or_default().iter().filter_map(field).collect())
+        self.call_in(&module, "specification->package", vec![Value::string(specification)])
     }
 
     /// Hashes the whole graph.
@@ -259,14 +257,6 @@ impl Evaluation {
             }
         }
         Ok(pairs)
-    }
-
-    /// Returns the definitions that are known to be packages of a name.
-    ///
-    /// # Errors
-    /// [`EvaluationError::Host`].
-    pub fn definitions_named(&mut self, name: &str) -> Result<Vec<IndexEntry>, EvaluationError> {
-        Ok(self.interpreter.host_mut::<EvaluationHost>().ask_index(|index| index.candidates(name))?)
     }
 
     /// Sets what is told while an index is made, which may take seconds.
@@ -355,13 +345,4 @@ fn search_path(row: &Value) -> Option<SearchPath> {
         separator: separator.as_str().map(str::to_owned),
         directories: !matches!(kind, Value::Symbol(name) if name.as_str() == "regular"),
     })
-}
-
-fn field(row: &Value) -> Option<(String, String)> {
-    let Value::Pair(pair) = row else { return None };
-    let value = match strings(&pair.cdr) {
-        Some(items) => items.join(" "),
-        None => pair.cdr.as_str()?.to_owned(),
-    };
-    Some((pair.car.as_str()?.to_owned(), value))
 }

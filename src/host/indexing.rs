@@ -29,6 +29,7 @@ use super::{EvaluationHost, HostError, evaluation::library};
 use crate::channel::{
     Channels, IndexEntry, PackageRecord,
     index::{
+        listing::Listing,
         literal_name,
         stored::{self, Findings, ModuleRecord, Stored},
         tree::{FileRecord, Stamp, Tree},
@@ -39,7 +40,7 @@ use crate::channel::{
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// The number of the file's format and of what is put into it.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// The stack of a thread that evaluates.
 const STACK: usize = 64 << 20;
 /// The most threads: each holds most of what all packages share.
@@ -151,6 +152,24 @@ impl Keeper {
             // Without a cache it is good for this process.
             None => Stored::unkept(&bytes, &self.key).map(Stored::trusted).map_err(index),
         }
+    }
+
+    /// Asks the listing of the files as they are something; an index that turns out to be damaged is made anew.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn list<T>(
+        &self,
+        progress: Option<&Progress>,
+        ask: impl Fn(&Listing<'_>) -> Option<T>,
+    ) -> Result<T, HostError> {
+        let of = |stored: Stored| stored.listing().and_then(|listing| ask(&listing));
+        if let Some(answer) = of(self.ensure(Level::Packages, progress)?) {
+            return Ok(answer);
+        }
+        self.discard();
+        let damaged = || HostError::Index { source: std::io::ErrorKind::InvalidData.into() };
+        of(self.ensure(Level::Packages, progress)?).ok_or_else(damaged)
     }
 
     /// Removes what is kept, because it turned out to be damaged.
@@ -410,6 +429,7 @@ impl Worker {
             systems: texts(8),
             superseded: rows.get(9).and_then(Value::as_str).map(str::to_owned),
             hidden: rows.get(10).is_some_and(Value::is_true),
+            upstream_name: text(11),
             module: entry.module.to_string(),
             variable: entry.variable.to_string(),
             location: entry.location.clone(),

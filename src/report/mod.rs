@@ -5,12 +5,17 @@
 pub mod exit_code;
 mod failure;
 mod indexing;
+mod pager;
 mod progress;
 pub mod quantity;
+mod record;
 mod summary;
+pub mod texinfo;
 
 pub use crate::executor::chain;
 pub use failure::{Failure, color};
 pub use indexing::indexing;
+pub use pager::{columns, page, shows_color};
 pub use progress::Progress;
+pub use record::{json_record, location, write_record};
 pub use summary::{code_of, print_plan, summary_text};

@@ -5,6 +5,8 @@
 //! ([`stored`]), for as long as no file below the directories ([`tree`]) is another. Invariant: an index never misses a
 //! package; before evaluation it may name too many.
 
+pub mod listing;
+pub mod pattern;
 mod scan;
 pub mod stored;
 pub mod tree;
@@ -45,6 +47,8 @@ pub struct PackageRecord {
     pub name: String,
     /// The version.
     pub version: String,
+    /// The name that its authors use.
+    pub upstream_name: String,
     /// The outputs.
     pub outputs: Vec<String>,
     /// One line on what it is.

@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! FILE     = "hpcl-index\n" offset:u64 length:u64 check:[u8; 8], then the parts
-//! parts    = per module its outline and exports; buckets of definitions by name; all names; package records
+//! parts    = per module its outline and exports; buckets of definitions by name; all names; the listing of packages
 //! contents = where each part is, and the tree that all of it was made from (postcard)
 //! ```
 //!
-//! A process reads the contents and then only the parts that it asks for, each with its own check (the beginning of its
-//! SHA-256). Written beside and renamed, never changed: any number of processes may read and write it. What is damaged or was
+//! A process reads the contents and then only the parts that it asks for, each with its own check (of chance, not of malice: it
+//! is the user's own cache). Written beside and renamed, never changed: any number of processes may read and write it. What is damaged or was
 //! made by another program is as good as absent. Invariant: nothing is answered from it that a change of a file could have made
 //! wrong; a module's outline depends on its file alone, all else on the whole tree.
 
 use std::{
     cell::OnceCell,
     fs::File,
+    hash::Hasher as _,
     io::{self, Write as _},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -25,11 +26,12 @@ use hpcl_lang::{
     reader::outline::Form,
     symbol::Symbol,
 };
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     IndexEntry, PackageRecord,
+    listing::{self, Listing},
     tree::{Stamp, Tree, digest},
 };
 
@@ -40,7 +42,7 @@ const BUCKETS: usize = 4096;
 
 /// Where a part is, and the beginning of its hash.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Place {
+pub(super) struct Place {
     offset: u64,
     length: u32,
     check: [u8; 8],
@@ -53,7 +55,7 @@ struct Contents {
     modules: Vec<Option<Place>>,
     buckets: Vec<Option<Place>>,
     names: Place,
-    packages: Option<Place>,
+    listing: Option<Place>,
 }
 
 /// What is kept of a module.
@@ -124,7 +126,9 @@ fn bucket(name: &str) -> usize {
 }
 
 fn check(bytes: &[u8]) -> [u8; 8] {
-    digest(bytes).first_chunk().copied().unwrap_or_default()
+    let mut hasher = FxHasher::default();
+    hasher.write(bytes);
+    hasher.finish().to_le_bytes()
 }
 
 impl Stored {
@@ -185,7 +189,7 @@ impl Stored {
 
     /// Whether it holds records of the packages.
     pub fn has_packages(&self) -> bool {
-        self.contents.packages.is_some()
+        self.contents.listing.is_some()
     }
 
     /// Writes it anew for the same files with other stamps; whether that was possible.
@@ -202,7 +206,7 @@ impl Stored {
                 modules: old.modules.clone(),
                 buckets: old.buckets.clone(),
                 names: old.names,
-                packages: old.packages,
+                listing: old.listing,
             };
             put(path, &finish(bytes, &contents)?)
         };
@@ -280,9 +284,9 @@ impl Stored {
         read(&self.file, self.contents.names)
     }
 
-    /// Returns the records of all packages; nothing if there are none or they cannot be read.
-    pub fn packages(&self) -> Option<Vec<PackageRecord>> {
-        read(&self.file, self.contents.packages?)
+    /// Returns the listing of all packages; nothing if there is none or it cannot be read.
+    pub fn listing(&self) -> Option<Listing<'_>> {
+        Listing::open(&self.file, self.contents.listing?)
     }
 }
 
@@ -349,9 +353,15 @@ impl Findings {
         names.sort_unstable();
         names.dedup();
         let names = add(&mut bytes, &names)?;
-        let packages = self.packages.as_ref().map(|packages| add(&mut bytes, packages)).transpose()?;
+        let listing = match &self.packages {
+            Some(packages) => {
+                let parts = listing::encode(&mut bytes, packages)?;
+                Some(add(&mut bytes, &parts)?)
+            }
+            None => None,
+        };
         let contents =
-            Contents { key: key.to_owned(), tree: self.tree.clone(), modules, buckets, names, packages };
+            Contents { key: key.to_owned(), tree: self.tree.clone(), modules, buckets, names, listing };
         finish(bytes, &contents)
     }
 }
@@ -401,7 +411,7 @@ fn remove_superseded(path: &Path) {
     }
 }
 
-fn add(bytes: &mut Vec<u8>, part: &impl Serialize) -> io::Result<Place> {
+pub(super) fn add(bytes: &mut Vec<u8>, part: &impl Serialize) -> io::Result<Place> {
     let encoded = postcard::to_stdvec(part).map_err(io::Error::other)?;
     let place = Place {
         offset: bytes.len() as u64,
@@ -412,7 +422,12 @@ fn add(bytes: &mut Vec<u8>, part: &impl Serialize) -> io::Result<Place> {
     Ok(place)
 }
 
-fn read<T: DeserializeOwned>(file: &File, place: Place) -> Option<T> {
+pub(super) fn read<T: DeserializeOwned>(file: &File, place: Place) -> Option<T> {
+    postcard::from_bytes(&read_bytes(file, place)?).ok()
+}
+
+/// Reads a part as it stands.
+pub(super) fn read_bytes(file: &File, place: Place) -> Option<Vec<u8>> {
     let end = place.offset.checked_add(u64::from(place.length))?;
     // A damaged length must not become a large buffer.
     if end > file.metadata().ok()?.len() {
@@ -420,10 +435,7 @@ fn read<T: DeserializeOwned>(file: &File, place: Place) -> Option<T> {
     }
     let mut bytes = vec![0; place.length as usize];
     file.read_exact_at(&mut bytes, place.offset).ok()?;
-    if check(&bytes) != place.check {
-        return None;
-    }
-    postcard::from_bytes(&bytes).ok()
+    (check(&bytes) == place.check).then_some(bytes)
 }
 
 /// Reads a text if its file still is what it was, before and after.

@@ -1,0 +1,291 @@
+//! What listings show of all packages, to be searched without decoding it.
+//!
+//! ```text
+//! blocks  = per 128 packages the texts that are searched, and the rest of their records
+//! texts   = starts, then per package NAME 0 UPSTREAM 0 OUTPUTS 0 SYNOPSIS 0 DESCRIPTION 0 FILE (outputs between 1s)
+//! rows    = name, version, outputs and place of each package, sorted by name, the newest version first
+//! ```
+//!
+//! A search runs over a block's texts as one string and looks closer only where the rarest kind of thing, a match, is; of records
+//! it decodes those it shows. Blocks are shared out among threads. Invariant: what is damaged is reported as such and never
+//! shown.
+
+use std::{cmp::Ordering, collections::BTreeMap, fs::File, io};
+
+use hpcl_lang::natives::versions;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    PackageRecord,
+    pattern::Pattern,
+    stored::{Place, add, read, read_bytes},
+};
+
+/// The number of packages in a block.
+const BLOCK: usize = 128;
+/// The system that hpcl runs on, as recipes name it.
+const SYSTEM: &str = "x86_64-linux";
+/// The most threads that search.
+const MOST_THREADS: usize = 4;
+/// Outputs that so many packages have that they say nothing.
+const USUAL_OUTPUTS: [&str; 6] = ["out", "doc", "debug", "lib", "include", "bin"];
+
+/// Where the parts of a listing are in an index.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Parts {
+    rows: Place,
+    blocks: Vec<(Place, Place)>,
+}
+
+/// A package in one line.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Row<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// The version.
+    pub version: &'a str,
+    /// The outputs, a space between them.
+    pub outputs: &'a str,
+    /// The file of the definition.
+    pub file: &'a str,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1.
+    pub column: u32,
+    /// Whether listings leave it out.
+    pub hidden: bool,
+    /// Whether another package is to be taken instead.
+    pub superseded: bool,
+    /// Whether it can be built for the system that hpcl runs on.
+    pub supported: bool,
+}
+
+impl Row<'_> {
+    /// Whether listings show it.
+    pub fn is_listed(&self) -> bool {
+        !self.hidden && !self.superseded
+    }
+}
+
+/// The texts of a block: where each package's begin, and all of them.
+#[derive(Serialize, Deserialize)]
+struct Texts<'a> {
+    starts: Vec<u32>,
+    text: &'a str,
+}
+
+/// The records of a block: where each begins, and all of them.
+#[derive(Serialize, Deserialize)]
+struct Records<'a> {
+    starts: Vec<u32>,
+    #[serde(borrow)]
+    bytes: &'a [u8],
+}
+
+/// The listing of an index.
+pub struct Listing<'a> {
+    file: &'a File,
+    parts: Parts,
+    rows: Vec<u8>,
+}
+
+/// Returns the part of a file's name that searches look at: `mpi` of `gnu/packages/mpi.scm`.
+fn stem(file: &str) -> &str {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    name.strip_suffix(".scm").or_else(|| name.strip_suffix(".hpcl")).unwrap_or(name)
+}
+
+fn order(one: &PackageRecord, other: &PackageRecord) -> Ordering {
+    let by_version = || versions::compare(&other.version, &one.version);
+    one.name.cmp(&other.name).then_with(by_version).then_with(|| one.location.cmp(&other.location))
+}
+
+/// Adds the listing of packages to an index that is being written.
+pub(super) fn encode(bytes: &mut Vec<u8>, packages: &[PackageRecord]) -> io::Result<Parts> {
+    let mut sorted: Vec<&PackageRecord> = packages.iter().collect();
+    sorted.sort_by(|one, other| order(one, other));
+    let mut blocks = Vec::new();
+    for block in sorted.chunks(BLOCK) {
+        let mut texts = (Vec::new(), String::new());
+        let mut records = (Vec::new(), Vec::new());
+        for package in block {
+            texts.0.push(u32::try_from(texts.1.len()).map_err(io::Error::other)?);
+            push_texts(&mut texts.1, package);
+            records.0.push(u32::try_from(records.1.len()).map_err(io::Error::other)?);
+            records.1.extend(postcard::to_stdvec(package).map_err(io::Error::other)?);
+        }
+        let texts = add(bytes, &Texts { starts: texts.0, text: &texts.1 })?;
+        let records = add(bytes, &Records { starts: records.0, bytes: &records.1 })?;
+        blocks.push((texts, records));
+    }
+    let outputs: Vec<String> = sorted.iter().map(|package| package.outputs.join(" ")).collect();
+    let rows: Vec<Row<'_>> =
+        sorted.iter().zip(&outputs).map(|(package, outputs)| row(package, outputs)).collect();
+    Ok(Parts { rows: add(bytes, &rows)?, blocks })
+}
+
+fn row<'a>(package: &'a PackageRecord, outputs: &'a str) -> Row<'a> {
+    let (file, line, column) = &package.location;
+    Row {
+        name: &package.name,
+        version: &package.version,
+        outputs,
+        file,
+        line: u32::try_from(*line).unwrap_or(u32::MAX),
+        column: u32::try_from(*column).unwrap_or(u32::MAX),
+        hidden: package.hidden,
+        superseded: package.superseded.is_some(),
+        supported: package.systems.iter().any(|system| system == SYSTEM),
+    }
+}
+
+/// Adds the texts of a package that searches look at.
+fn push_texts(text: &mut String, package: &PackageRecord) {
+    let unusual = package.outputs.iter().filter(|output| !USUAL_OUTPUTS.contains(&output.as_str()));
+    let outputs: Vec<&str> = unusual.map(String::as_str).collect();
+    let fields = [
+        package.name.as_str(),
+        &package.upstream_name,
+        &outputs.join("\u{1}"),
+        &package.synopsis,
+        &package.description,
+        stem(&package.location.0),
+    ];
+    for (number, field) in fields.into_iter().enumerate() {
+        if number > 0 {
+            text.push('\0');
+        }
+        text.extend(field.chars().filter(|c| *c != '\0'));
+    }
+}
+
+impl<'a> Listing<'a> {
+    /// Opens the listing of an index; nothing if it is damaged.
+    pub(super) fn open(file: &'a File, parts: Place) -> Option<Listing<'a>> {
+        let parts: Parts = read(file, parts)?;
+        let rows = read_bytes(file, parts.rows)?;
+        Some(Listing { file, parts, rows })
+    }
+
+    /// Returns all packages, sorted by name, the newest version of each first; nothing if they are damaged.
+    pub fn rows(&self) -> Option<Vec<Row<'_>>> {
+        postcard::from_bytes(&self.rows).ok()
+    }
+
+    /// Returns the record of a package, given its place among the rows; nothing if it is damaged.
+    pub fn record(&self, at: usize) -> Option<PackageRecord> {
+        let (_, place) = self.parts.blocks.get(at / BLOCK)?;
+        record_in(&read_bytes(self.file, *place)?, at % BLOCK)
+    }
+
+    /// Returns the records of packages, given their places; nothing if one is damaged.
+    pub fn records(&self, places: &[usize]) -> Option<Vec<PackageRecord>> {
+        let mut blocks: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
+        for block in places.iter().map(|at| at / BLOCK) {
+            if let std::collections::btree_map::Entry::Vacant(entry) = blocks.entry(block) {
+                entry.insert(read_bytes(self.file, self.parts.blocks.get(block)?.1)?);
+            }
+        }
+        places.iter().map(|at| record_in(blocks.get(&(at / BLOCK))?, at % BLOCK)).collect()
+    }
+
+    /// Returns the records of all packages; nothing if one is damaged.
+    pub fn all_records(&self) -> Option<Vec<PackageRecord>> {
+        let count = self.rows()?.len();
+        self.records(&(0..count).collect::<Vec<_>>())
+    }
+
+    /// Returns the places of the listed packages that all patterns match, with their scores as Guix counts them, the highest
+    /// first; nothing if something is damaged.
+    pub fn search(&self, patterns: &[Pattern]) -> Option<Vec<(usize, u32)>> {
+        let rows = self.rows()?;
+        let blocks = &self.parts.blocks;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+        let share = blocks.len().div_ceil(threads).max(1);
+        let search = |(number, share_of): (usize, &[(Place, Place)])| -> Option<Vec<(usize, u32)>> {
+            let mut found = Vec::new();
+            for (at, (place, _)) in share_of.iter().enumerate() {
+                let bytes = read_bytes(self.file, *place)?;
+                let texts: Texts<'_> = postcard::from_bytes(&bytes).ok()?;
+                let first = (number * share + at) * BLOCK;
+                found.extend(texts.search(patterns)?.into_iter().map(|(at, score)| (first + at, score)));
+            }
+            Some(found)
+        };
+        let found: Option<Vec<Vec<(usize, u32)>>> = if blocks.len() < 2 * threads {
+            search((0, blocks)).map(|found| vec![found])
+        } else {
+            std::thread::scope(|scope| {
+                let parts = blocks.chunks(share).enumerate();
+                let handles: Vec<_> = parts.map(|part| scope.spawn(move || search(part))).collect();
+                handles.into_iter().map(|handle| handle.join().ok()?).collect()
+            })
+        };
+        let listed = |(at, _): &(usize, u32)| rows.get(*at).is_some_and(Row::is_listed);
+        let mut found: Vec<(usize, u32)> = found?.into_iter().flatten().filter(listed).collect();
+        let name = |at: usize| rows.get(at).map_or("", |row| row.name);
+        // Among equals Guix has the last name first, and of one name the newest version, as the rows have it.
+        found.sort_by(|(one, first), (other, second)| {
+            second.cmp(first).then_with(|| name(*other).cmp(name(*one))).then_with(|| one.cmp(other))
+        });
+        Some(found)
+    }
+}
+
+fn record_in(block: &[u8], slot: usize) -> Option<PackageRecord> {
+    let records: Records<'_> = postcard::from_bytes(block).ok()?;
+    postcard::from_bytes(records.bytes.get(*records.starts.get(slot)? as usize..)?).ok()
+}
+
+impl Texts<'_> {
+    /// Returns which packages all patterns match, and their scores; nothing if it is damaged.
+    fn search(&self, patterns: &[Pattern]) -> Option<Vec<(usize, u32)>> {
+        let mut found = Vec::new();
+        let quick = patterns.iter().filter_map(Pattern::quick).max_by_key(|(length, _)| *length);
+        let Some((_, quick)) = quick else {
+            for slot in 0..self.starts.len() {
+                found.extend(score(self.text_of(slot)?, patterns).map(|score| (slot, score)));
+            }
+            return Some(found);
+        };
+        let mut at = 0;
+        while let Some(place) = quick.find_at(self.text, at) {
+            let slot =
+                self.starts.partition_point(|start| *start as usize <= place.start()).checked_sub(1)?;
+            found.extend(score(self.text_of(slot)?, patterns).map(|score| (slot, score)));
+            match self.starts.get(slot + 1) {
+                Some(next) => at = *next as usize,
+                None => break,
+            }
+        }
+        Some(found)
+    }
+
+    fn text_of(&self, slot: usize) -> Option<&str> {
+        let start = *self.starts.get(slot)? as usize;
+        let end = self.starts.get(slot + 1).map_or(self.text.len(), |next| *next as usize);
+        self.text.get(start..end)
+    }
+}
+
+/// Returns how well a package's texts match, unless a pattern does not match at all: for each match five if it is the whole
+/// text and else one, weighted by what the text is.
+fn score(texts: &str, patterns: &[Pattern]) -> Option<u32> {
+    const WEIGHTS: [u32; 6] = [4, 2, 1, 3, 2, 1];
+    let mut sum = 0;
+    for pattern in patterns {
+        let mut own = 0;
+        for (number, (text, weight)) in texts.split('\0').zip(WEIGHTS).enumerate() {
+            // An absent text, as Guix's missing ones, counts nothing; so do no outputs.
+            if text.is_empty() && number > 0 {
+                continue;
+            }
+            own += weight * text.split('\u{1}').map(|text| pattern.score(text)).sum::<u32>();
+        }
+        if own == 0 {
+            return None;
+        }
+        sum += own;
+    }
+    Some(sum)
+}
