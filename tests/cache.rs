@@ -185,11 +185,11 @@ fn a_damaged_cache_is_told_and_the_store_stays_whole() {
         bytes
     };
     let cases: [(&str, Change, &str); 7] = [
-        (".nar.zst", Box::new(cut), "wrong hash for"),
-        (".nar.zst", Box::new(flip), "wrong hash for"),
+        (".nar.zst", Box::new(cut), "has the wrong hash: expected"),
+        (".nar.zst", Box::new(flip), "has the wrong hash: expected"),
         (".narinfo", Box::new(text("NarSize: ", "NarSize: 1")), "no key that you trust signed"),
         (".narinfo", Box::new(text("NarHash: sha256:", "NarHash: md5:")), "field `NarHash` cannot be `md5:"),
-        (".narinfo", Box::new(text("URL: nar/", "URL: nar/gone-")), "cannot fetch"),
+        (".narinfo", Box::new(text("URL: nar/", "URL: nar/gone-")), "cannot read"),
         (".narinfo", Box::new(text("Compression: zstd\n", "")), "field `Compression` is missing"),
         (".narinfo", Box::new(|_| b"\xff\xfe\0".to_vec()), "cannot be understood"),
     ];

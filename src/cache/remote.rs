@@ -17,7 +17,8 @@ use super::{
 };
 use crate::{
     archive::decompress,
-    fetch::{Download, FetchError, Fetcher, Reason},
+    fetch::{Download, FetchError, Fetcher, Reason, file_path},
+    hash::Hasher,
     store::{ItemInfo, LocalStore, StagedImport},
     store_path::{StoreDir, StorePath},
 };
@@ -103,6 +104,11 @@ impl Cache {
 
     /// Fetches, checks and unpacks an item's archive.
     pub fn stage(&self, info: &NarInfo, store: &LocalStore) -> Result<StagedImport, CacheError> {
+        let url = format!("{}/{}", self.url, info.url);
+        if let Some(file) = file_path(&url) {
+            // Nothing to wait for, and the archive's own hash is checked: it is read where it lies.
+            return self.unpack(info, store, &file).map_err(|error| why(error, info, &url, &file));
+        }
         let file = store.work_path("archive")?;
         if let Some(place) = &self.place {
             let fetched = fetch_checked(&**place, &self.url, &info.url, info.file_hash, &file);
@@ -110,11 +116,7 @@ impl Cache {
             let _ = std::fs::remove_file(&file);
             return staged;
         }
-        let download = Download {
-            name: info.path.to_string(),
-            urls: vec![format!("{}/{}", self.url, info.url)],
-            expected: info.file_hash,
-        };
+        let download = Download { name: info.path.to_string(), urls: vec![url], expected: info.file_hash };
         self.fetcher.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
         let staged = self.unpack(info, store, &file);
         // The garbage collector takes what cannot be removed.
@@ -167,5 +169,22 @@ impl Cache {
             }
             Err(error) => Err(error.into()),
         }
+    }
+}
+
+/// Why an archive that was read in place cannot be used: if it is not the one that the cache promised, that is the reason.
+fn why(error: CacheError, info: &NarInfo, url: &str, file: &Path) -> CacheError {
+    let Some(expected) = info.file_hash else { return error };
+    let mut hasher = Hasher::new(expected.algorithm());
+    match File::open(file).and_then(|mut open| io::copy(&mut open, &mut hasher)) {
+        Err(source) => CacheError::file("read", file)(source),
+        Ok(_) => match hasher.finish() {
+            actual if actual == expected => error,
+            actual => CacheError::WrongFile {
+                url: url.to_owned(),
+                expected: expected.into(),
+                actual: actual.into(),
+            },
+        },
     }
 }

@@ -9,7 +9,7 @@
 use std::{
     ffi::OsStr,
     fs::{self, File, Permissions},
-    io::{self, Read},
+    io::{self, BufRead, BufReader},
     os::unix::{
         ffi::OsStrExt,
         fs::{PermissionsExt, symlink},
@@ -164,7 +164,8 @@ fn copy(from: &Path, to: &Path, rewriters: &[Rewriter]) -> io::Result<()> {
         let target = rewrite(from.read_link()?.as_os_str().as_bytes(), rewriters);
         symlink(OsStr::from_bytes(&target), to)
     } else {
-        let mut source: Box<dyn Read + '_> = Box::new(File::open(from)?);
+        let mut source: Box<dyn BufRead + '_> =
+            Box::new(BufReader::with_capacity(256 << 10, File::open(from)?));
         for rewriter in rewriters {
             source = Box::new(RewriteReader::new(rewriter, source));
         }

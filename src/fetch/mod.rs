@@ -34,6 +34,7 @@ pub use mirrors::{Address, Mirrors};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
 pub use settings::{ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
+pub use transfer::file_path;
 use transfer::{Trouble, Watch, transfer};
 
 /// A file to fetch.

@@ -135,7 +135,7 @@ fn reason(error: ureq::Error, options: &Options) -> Reason {
 }
 
 /// The path of a `file:` address, with `%20` and the like decoded.
-fn file_path(url: &str) -> Option<PathBuf> {
+pub fn file_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("file://").map(|rest| rest.strip_prefix("localhost").unwrap_or(rest))?;
     let mut bytes = Vec::new();
     let mut rest = path.bytes();

@@ -30,9 +30,10 @@ pub(crate) use dump::kind_name;
 pub use dump::{dump, hash_tree};
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;
+pub(crate) use restore::TIMES;
 pub use restore::restore;
 pub use rewrite::{Places, RewriteReader, RewriteWriter, Rewriter, replace_all};
-pub use scan::{Scan, hash_file, scan};
+pub use scan::{Scan, hash_file, scan, scan_and_pass};
 
 /// The first string of every archive.
 const MAGIC: &[u8] = b"nix-archive-1";

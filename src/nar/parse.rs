@@ -5,7 +5,7 @@
 //! sees a directory before what is in it.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     path::{Path, PathBuf},
 };
 
@@ -28,7 +28,7 @@ pub trait Visitor {
         path: &Path,
         executable: bool,
         size: u64,
-        contents: &mut dyn Read,
+        contents: &mut dyn BufRead,
     ) -> Result<(), NarError>;
 
     /// A symlink.
@@ -36,7 +36,7 @@ pub trait Visitor {
 }
 
 /// Reads one archive to its end and shows its parts to the visitor.
-pub fn parse(from: &mut impl Read, visitor: &mut impl Visitor) -> Result<(), NarError> {
+pub fn parse(from: &mut impl BufRead, visitor: &mut impl Visitor) -> Result<(), NarError> {
     let mut parser = Parser { from, visitor, offset: 0, string: Vec::new() };
     parser.expect(MAGIC, "`nix-archive-1`")?;
     parser.expect(b"(", "`(`")?;
@@ -56,7 +56,7 @@ struct Parser<'a, R, V> {
     string: Vec<u8>,
 }
 
-impl<R: Read, V: Visitor> Parser<'_, R, V> {
+impl<R: BufRead, V: Visitor> Parser<'_, R, V> {
     /// A node behind its `(`.
     fn node(&mut self, path: &Path, depth: usize) -> Result<(), NarError> {
         if depth > DEPTH {
@@ -204,5 +204,21 @@ impl<R: Read> Read for Contents<'_, R> {
         let count = self.from.read(to.get_mut(..wanted).unwrap_or_default())?;
         self.left -= count as u64;
         Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Contents<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.left == 0 {
+            return Ok(&[]);
+        }
+        let data = self.from.fill_buf()?;
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(data.len());
+        Ok(data.get(..wanted).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.left -= count as u64;
+        self.from.consume(count);
     }
 }

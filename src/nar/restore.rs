@@ -3,17 +3,24 @@
 use std::{
     ffi::OsStr,
     fs::{self, OpenOptions},
-    io::{self, Read},
+    io::{self, BufRead, Write as _},
     os::unix::{ffi::OsStrExt, fs::OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+
 use super::{NarError, Visitor, parse};
+
+const SECOND: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
+/// What all times of a store item are: one second after the epoch.
+pub(crate) const TIMES: Timestamps = Timestamps { last_access: SECOND, last_modification: SECOND };
 
 /// Creates at `path`, where nothing may be, what the archive holds. On an error what was created stays there.
 ///
-/// Files are writable for the owner; the store sets modes and times when it takes the tree in.
-pub fn restore(from: &mut impl Read, path: &Path) -> Result<(), NarError> {
+/// Files and symlinks have the modes and times of store items as far as the process's mask allows, which saves another pass over
+/// them; directories stay open for what else is to come.
+pub fn restore(from: &mut impl BufRead, path: &Path) -> Result<(), NarError> {
     parse(from, &mut Restore { root: path.to_owned() })
 }
 
@@ -38,14 +45,28 @@ impl Visitor for Restore {
         path: &Path,
         executable: bool,
         size: u64,
-        contents: &mut dyn Read,
+        contents: &mut dyn BufRead,
     ) -> Result<(), NarError> {
         let path = self.place(path);
-        let mode = if executable { 0o755 } else { 0o644 };
+        let mode = if executable { 0o555 } else { 0o444 };
         // `create_new` follows no symlink, so that nothing outside can be written.
         let mut create = || -> io::Result<u64> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?;
-            io::copy(contents, &mut file)
+            let mut written = 0;
+            loop {
+                let data = match contents.fill_buf() {
+                    Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                    other => other?,
+                };
+                let count = data.len();
+                if count == 0 {
+                    rustix::fs::futimens(&file, &TIMES)?;
+                    return Ok(written);
+                }
+                file.write_all(data)?;
+                contents.consume(count);
+                written += count as u64;
+            }
         };
         match create() {
             Ok(written) if written == size => Ok(()),
@@ -57,6 +78,7 @@ impl Visitor for Restore {
     fn symlink(&mut self, path: &Path, target: &[u8]) -> Result<(), NarError> {
         let path = self.place(path);
         std::os::unix::fs::symlink(OsStr::from_bytes(target), &path)
+            .and_then(|()| Ok(rustix::fs::utimensat(CWD, &path, &TIMES, AtFlags::SYMLINK_NOFOLLOW)?))
             .map_err(|source| NarError::Create { path, source })
     }
 }

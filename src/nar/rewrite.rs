@@ -9,7 +9,7 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
     sync::Arc,
 };
 
@@ -62,9 +62,10 @@ impl Rewriter {
         fits.then(|| Self { places: Arc::new(places), ..self.clone() })
     }
 
-    /// The plan that finds what this one writes, and leaves it.
-    pub(super) fn to_itself(&self) -> Self {
-        Self { finders: vec![Finder::new(&self.to).into_owned()], places: Arc::default(), ..self.clone() }
+    /// The plan that finds also what this one writes, as its last text, and leaves that.
+    pub(super) fn with_itself(&self) -> Self {
+        let finders = self.finders.iter().cloned().chain([Finder::new(&self.to).into_owned()]).collect();
+        Self { finders, ..self.clone() }
     }
 
     /// Whether nothing can change.
@@ -252,42 +253,48 @@ pub struct RewriteReader<'a, R> {
     inner: R,
     ready: Vec<u8>,
     at: usize,
-    chunk: Vec<u8>,
 }
 
-impl<'a, R: Read> RewriteReader<'a, R> {
+impl<'a, R: BufRead> RewriteReader<'a, R> {
     /// Rewrites what comes from `inner`.
     pub fn new(rewriter: &'a Rewriter, inner: R) -> Self {
-        let writer = Some(RewriteWriter::new(rewriter, Vec::new()));
-        Self { writer, inner, ready: Vec::new(), at: 0, chunk: vec![0; 64 * 1024] }
+        Self { writer: Some(RewriteWriter::new(rewriter, Vec::new())), inner, ready: Vec::new(), at: 0 }
     }
 }
 
-impl<R: Read> Read for RewriteReader<'_, R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+impl<R: BufRead> BufRead for RewriteReader<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.at == self.ready.len() {
-            let Some(writer) = &mut self.writer else { return Ok(0) };
-            self.ready.clear();
-            self.at = 0;
-            let count = match self.inner.read(&mut self.chunk) {
+            let Some(writer) = &mut self.writer else { return Ok(&[]) };
+            let data = match self.inner.fill_buf() {
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
                 other => other?,
             };
+            let count = data.len();
+            self.ready.clear();
+            self.at = 0;
+            // What is written takes the room of what has been read.
             std::mem::swap(&mut self.ready, &mut writer.inner);
             if count > 0 {
-                writer.write_all(self.chunk.get(..count).unwrap_or_default())?;
+                writer.write_all(data)?;
                 std::mem::swap(&mut self.ready, &mut writer.inner);
-            } else if let Some(mut writer) = self.writer.take() {
-                std::mem::swap(&mut self.ready, &mut writer.inner);
+                self.inner.consume(count);
+            } else if let Some(writer) = self.writer.take() {
                 self.ready = writer.finish()?.0;
             }
         }
-        let rest = self.ready.get(self.at..).unwrap_or_default();
-        let count = rest.len().min(to.len());
-        for (to, from) in to.iter_mut().zip(rest) {
-            *to = *from;
-        }
+        Ok(self.ready.get(self.at..).unwrap_or_default())
+    }
+
+    fn consume(&mut self, count: usize) {
         self.at += count;
+    }
+}
+
+impl<R: BufRead> Read for RewriteReader<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(to)?;
+        self.consume(count);
         Ok(count)
     }
 }
@@ -302,18 +309,6 @@ mod tests {
         let mut writer = RewriteWriter::new(rewriter, Vec::new());
         pieces.iter().for_each(|piece| writer.write_all(piece).unwrap());
         writer.finish().unwrap().0
-    }
-
-    /// Gives its bytes one piece at a time.
-    struct Pieces<'a>(&'a [u8], usize);
-
-    impl Read for Pieces<'_> {
-        fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-            let count = self.1.min(self.0.len()).min(to.len());
-            to[..count].copy_from_slice(&self.0[..count]);
-            self.0 = &self.0[count..];
-            Ok(count)
-        }
     }
 
     #[test]
@@ -384,7 +379,8 @@ mod tests {
             }
             prop_assert_eq!(through_writer(&rewriter, &pieces), &expected[..]);
             let mut read = Vec::new();
-            RewriteReader::new(&rewriter, Pieces(text.as_bytes(), cut[0])).read_to_end(&mut read).unwrap();
+            let pieces = io::BufReader::with_capacity(cut[0], text.as_bytes());
+            RewriteReader::new(&rewriter, pieces).read_to_end(&mut read).unwrap();
             prop_assert_eq!(read, expected);
         }
     }

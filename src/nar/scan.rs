@@ -37,17 +37,28 @@ pub fn scan<'a>(
     rewriter: &Rewriter,
     candidates: impl IntoIterator<Item = &'a StorePath>,
 ) -> Result<Scan, NarError> {
+    scan_and_pass(path, algorithm, rewriter, candidates, |_| Ok(()))
+}
+
+/// The same, and the archive, not rewritten, is given to `pass` in pieces.
+pub fn scan_and_pass<'a>(
+    path: &Path,
+    algorithm: Algorithm,
+    rewriter: &Rewriter,
+    candidates: impl IntoIterator<Item = &'a StorePath>,
+    pass: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<Scan, NarError> {
     let sink = Sink { hasher: Hasher::new(algorithm), size: 0, scanner: ReferenceScanner::new(candidates) };
-    // Rewriting what is right already changes nothing, but counts it.
-    let right = rewriter.to_itself();
-    let counted = RewriteWriter::new(&right, sink);
-    let mut buffered = BufWriter::with_capacity(BUFFER, RewriteWriter::new(rewriter, counted));
+    // What is right already stays, but is counted.
+    let counting = rewriter.with_itself();
+    let both = Passing { pass, inner: RewriteWriter::new(&counting, sink) };
+    let mut buffered = BufWriter::with_capacity(BUFFER, both);
     dump(path, &mut buffered)?;
-    let writer = buffered.into_inner().map_err(|error| NarError::Write(error.into_error()))?;
-    let (counted, texts) = writer.finish().map_err(NarError::Write)?;
-    let (sink, right) = counted.finish().map_err(NarError::Write)?;
-    let foreign = !rewriter.is_identity() && right.iter().sum::<u64>() > texts.iter().sum();
-    let texts = texts.into_iter().map(|count| count > 0).collect();
+    let writer = buffered.into_inner().map_err(|error| NarError::Write(error.into_error()))?.inner;
+    let (sink, counts) = writer.finish().map_err(NarError::Write)?;
+    let mut texts: Vec<bool> = counts.into_iter().map(|count| count > 0).collect();
+    let right = texts.pop().unwrap_or(false);
+    let foreign = right && !rewriter.is_identity();
     let references = sink.scanner.finish();
     Ok(Scan { digest: sink.hasher.finish(), size: sink.size, references, foreign, texts })
 }
@@ -68,6 +79,24 @@ pub fn hash_file(path: &Path, algorithm: Algorithm, rewriter: &Rewriter) -> Resu
         }
     };
     hash().map_err(|source| NarError::Read { path: path.to_owned(), source })
+}
+
+/// Shows what is written to somebody else first.
+struct Passing<P, W> {
+    pass: P,
+    inner: W,
+}
+
+impl<P: FnMut(&[u8]) -> io::Result<()>, W: Write> Write for Passing<P, W> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        (self.pass)(data)?;
+        self.inner.write_all(data)?;
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 struct Sink {

@@ -3,21 +3,16 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::{self, Write as _},
+    io::Write as _,
     path::{Path, PathBuf},
 };
 
-use rayon::prelude::*;
-
-use super::{LocalStore, Registration, StoreError};
+use super::{LocalStore, Registration, StoreError, normalise::normalise, unpack};
 use crate::{
     hash::{Algorithm, Digest},
-    nar::{Scan, kind_name, scan},
+    nar::{Scan, scan},
     store_path::{ContentMethod, StoreDir, StorePath, fixed_output_path, source_path, text_path},
 };
-
-/// Fewer files are copied one after the other: handing them out costs more than it saves.
-const AT_ONCE: usize = 8;
 
 impl LocalStore {
     /// Adds a text, given in canonical form, that refers to these items, which must be valid.
@@ -49,8 +44,11 @@ impl LocalStore {
         }
         // The copy is what counts: the original may change under our eyes.
         let copy = self.work_path("source")?;
-        let made = copy_tree(tree, tree, &copy).and_then(|()| {
-            let found = self.examine(&copy, &path, &BTreeSet::new())?;
+        let made = unpack::copy(tree, &copy, &self.to_canonical).and_then(|found| {
+            normalise(&copy, name, self.group())?;
+            if found.foreign {
+                self.localise(&copy, &found.references)?;
+            }
             let path = source_path(&StoreDir::CANONICAL, name, &found.digest, &BTreeSet::new())?;
             self.add(&path, "source", &BTreeSet::new(), || Ok((copy.clone(), found)))?;
             Ok(path)
@@ -113,30 +111,6 @@ impl LocalStore {
         }
         installed
     }
-}
-
-/// Copies a tree, the entries of each directory at once. Modes matter only as far as who may run a file; sockets and the like
-/// are refused.
-fn copy_tree(root: &Path, from: &Path, to: &Path) -> Result<(), StoreError> {
-    let kind = from.symlink_metadata().map_err(StoreError::io("read", from))?.file_type();
-    if kind.is_dir() {
-        fs::create_dir(to).map_err(StoreError::io("create", to))?;
-        let entries = from.read_dir().and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let entries = entries.map_err(StoreError::io("list", from))?;
-        return entries.into_par_iter().with_min_len(AT_ONCE).try_for_each(|entry| {
-            let name = entry.file_name();
-            copy_tree(root, &from.join(&name), &to.join(&name))
-        });
-    }
-    let copied: io::Result<()> = if kind.is_symlink() {
-        from.read_link().and_then(|target| std::os::unix::fs::symlink(target, to))
-    } else if kind.is_file() {
-        fs::copy(from, to).map(|_| ())
-    } else {
-        let file = from.strip_prefix(root).unwrap_or(from).to_owned();
-        return Err(StoreError::Special { path: root.display().to_string(), file, kind: kind_name(kind) });
-    };
-    copied.map_err(StoreError::io("copy", from))
 }
 
 /// The digest and size of an archive, as a check on what was added; for tests and `hpcl hash`.

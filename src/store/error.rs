@@ -233,7 +233,7 @@ pub enum StoreError {
     },
     /// A tree cannot be archived.
     #[error(transparent)]
-    Nar(#[from] NarError),
+    Nar(NarError),
     /// A name cannot be a store item's.
     #[error(transparent)]
     Path(#[from] StorePathError),
@@ -247,5 +247,15 @@ impl StoreError {
     pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<NarError> for StoreError {
+    fn from(error: NarError) -> Self {
+        match error {
+            // A file of the store: what can be done about a full disk and the like is the same.
+            NarError::Create { path, source } => Self::Io { action: "create", path, source },
+            other => Self::Nar(other),
+        }
     }
 }

@@ -2,19 +2,12 @@
 //!
 //! In two steps, so that archives can be unpacked in any order and at once: [`LocalStore::stage`] restores and checks a
 //! tree, [`LocalStore::import`] makes it an item when all that it refers to is valid. The archive is canonical; on the way it is
-//! hashed as it comes and rewritten into local form, in one pass.
+//! hashed as it comes and rewritten into local form, in one pass; a large one by several threads.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, io::Read, path::PathBuf};
 
-use super::{ItemInfo, LocalStore, StoreError, normalise::normalise, remove_tree};
-use crate::{
-    hash::{Algorithm, Digest, Hasher},
-    nar::{NarError, RewriteReader, restore},
-};
+use super::{ItemInfo, LocalStore, StoreError, normalise::normalise, remove_tree, unpack::unpack};
+use crate::hash::Digest;
 
 /// A tree that was unpacked and checked, and is not yet an item. Dropping it leaves it to the garbage collector.
 #[derive(Debug)]
@@ -41,20 +34,10 @@ impl LocalStore {
         self.sort_by_layer(&info.references, &mut info.layers);
         let to_local = self.local_rewriter(&info.references);
         let tree = self.work_path("import")?;
-        let mut checked = Checked {
-            // One byte more than promised tells that there are more.
-            inner: archive.take(info.nar_size.saturating_add(1)),
-            hasher: Hasher::new(Algorithm::Sha256),
-            size: 0,
-        };
-        let restored = restore(&mut RewriteReader::new(&to_local, &mut checked), &tree)
-            .map_err(StoreError::from)
-            // What an archive says behind its end counts too.
-            .and_then(|()| {
-                io::copy(&mut checked, &mut io::sink())
-                    .map_err(|source| StoreError::from(NarError::Archive(source)))
-            })
-            .and_then(|_| checked.verdict(&info))
+        // One byte more than promised tells that there are more.
+        let archive = archive.take(info.nar_size.saturating_add(1));
+        let restored = unpack(archive, info.nar_size, &to_local, &tree)
+            .and_then(|(digest, size)| check(&info, digest, size))
             .and_then(|()| normalise(&tree, info.path.name(), self.group()));
         match restored {
             Ok(()) => Ok(StagedImport { info, tree }),
@@ -84,36 +67,14 @@ impl LocalStore {
     }
 }
 
-/// A source that is hashed and counted as it is read.
-struct Checked<R> {
-    inner: R,
-    hasher: Hasher,
-    size: u64,
-}
-
-impl<R: Read> Read for Checked<R> {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(to)?;
-        self.hasher.update(to.get(..count).unwrap_or_default());
-        self.size += count as u64;
-        Ok(count)
+/// Compares what came with what was promised.
+fn check(info: &ItemInfo, digest: Digest, size: u64) -> Result<(), StoreError> {
+    if size != info.nar_size {
+        return Err(StoreError::WrongSize { path: info.path.clone(), expected: info.nar_size, actual: size });
     }
-}
-
-impl<R> Checked<R> {
-    fn verdict(self, info: &ItemInfo) -> Result<(), StoreError> {
-        if self.size != info.nar_size {
-            return Err(StoreError::WrongSize {
-                path: info.path.clone(),
-                expected: info.nar_size,
-                actual: self.size,
-            });
-        }
-        let actual = self.hasher.finish();
-        if actual != info.nar_hash {
-            let (expected, actual): (Box<Digest>, Box<Digest>) = (info.nar_hash.into(), actual.into());
-            return Err(StoreError::HashMismatch { path: info.path.clone(), expected, actual });
-        }
-        Ok(())
+    if digest != info.nar_hash {
+        let (expected, actual): (Box<Digest>, Box<Digest>) = (info.nar_hash.into(), digest.into());
+        return Err(StoreError::HashMismatch { path: info.path.clone(), expected, actual });
     }
+    Ok(())
 }

@@ -50,6 +50,7 @@ mod relocate;
 mod repair;
 mod roots;
 mod session;
+mod unpack;
 mod verify;
 
 use std::{

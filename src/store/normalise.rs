@@ -17,10 +17,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD};
 
 use super::StoreError;
-use crate::nar::kind_name;
+use crate::nar::{TIMES, kind_name};
 
 /// Normalises the tree at `root`, which is or becomes the item `item`, and gives it to a group, if one keeps the store.
 pub(super) fn normalise(root: &Path, item: &str, group: Option<u32>) -> Result<(), StoreError> {
@@ -76,9 +76,7 @@ pub(super) fn writable(directory: &Path, act: impl FnOnce() -> io::Result<()>) -
 
 /// Sets all times of a file, or of a symlink itself, to 1.
 pub(super) fn set_times(path: &Path) -> io::Result<()> {
-    let one = Timespec { tv_sec: 1, tv_nsec: 0 };
-    let times = Timestamps { last_access: one, last_modification: one };
-    Ok(rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+    Ok(rustix::fs::utimensat(CWD, path, &TIMES, AtFlags::SYMLINK_NOFOLLOW)?)
 }
 
 /// The names, inside the tree, of a file that has several. It is settled once all are known: it may have others outside.
@@ -142,7 +140,10 @@ impl Walk<'_> {
                 set_mode(path, mode)?;
             }
         }
-        set_times(path).map_err(StoreError::io("set the times of", path))
+        if kind.is_dir() || !has_times(metadata) {
+            set_times(path).map_err(StoreError::io("set the times of", path))?;
+        }
+        Ok(())
     }
 
     /// Removes extended attributes, if there are any: whoever does that must be allowed to write. Refuses capabilities.
@@ -178,6 +179,11 @@ impl Walk<'_> {
             _ => PathBuf::from("."),
         }
     }
+}
+
+fn has_times(metadata: &Metadata) -> bool {
+    let times = [metadata.atime(), metadata.atime_nsec(), metadata.mtime(), metadata.mtime_nsec()];
+    times == [1, 0, 1, 0]
 }
 
 fn wanted_mode(metadata: &Metadata) -> u32 {
