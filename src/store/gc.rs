@@ -10,6 +10,8 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::mpsc::channel,
+    thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,6 +19,9 @@ use rayon::prelude::*;
 
 use super::{ItemInfo, LocalStore, StoreError, Usage, files};
 use crate::store_path::StorePath;
+
+/// A file of at most so many bytes is deleted as fast as it is renamed.
+const SMALL: u64 = 1 << 20;
 
 /// What a collection does.
 #[derive(Clone, Copy, Debug)]
@@ -94,17 +99,7 @@ impl LocalStore {
             report.deleted = dead;
             return Ok(report);
         }
-        for path in &dead {
-            let info = self.info_file(path);
-            fs::remove_file(&info).map_err(StoreError::io("remove", &info))?;
-            let tree = self.own_path(path);
-            if self.is_a_peers(&tree) {
-                self.leave_to_owner(&tree)?;
-                report.left_to_owners += 1;
-                continue;
-            }
-            report.freed += self.bury(tree, graveyard.as_deref(), &mut graves)?;
-        }
+        self.bury_dead(&dead, graveyard.as_deref(), &mut graves, &mut report)?;
         for stray in strays.into_iter().filter(|stray| !self.is_a_peers(stray)) {
             report.freed += self.bury(stray, graveyard.as_deref(), &mut graves)?;
         }
@@ -236,22 +231,65 @@ impl LocalStore {
         }
     }
 
-    /// Renames a tree away, to be deleted later; without a graveyard, deletes it and gives the bytes freed.
+    /// Makes the dead invalid in their order, and takes the content of each away after that, on a thread each.
+    fn bury_dead(
+        &self,
+        dead: &[StorePath],
+        graveyard: Option<&Path>,
+        graves: &mut Vec<PathBuf>,
+        report: &mut GcReport,
+    ) -> Result<(), StoreError> {
+        let (send, invalid) = channel::<&StorePath>();
+        let invalidate = move || -> Result<(), StoreError> {
+            for path in dead {
+                let info = self.info_file(path);
+                fs::remove_file(&info).map_err(StoreError::io("remove", &info))?;
+                if send.send(path).is_err() {
+                    // The other thread met an error, which counts.
+                    break;
+                }
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let invalidate = thread::Builder::new().spawn_scoped(scope, invalidate);
+            let invalidate =
+                invalidate.map_err(StoreError::io("start a thread to collect", self.local_dir()))?;
+            for path in invalid {
+                let tree = self.own_path(path);
+                if self.is_a_peers(&tree) {
+                    self.leave_to_owner(&tree)?;
+                    report.left_to_owners += 1;
+                    continue;
+                }
+                report.freed += self.bury(tree, graveyard, graves)?;
+            }
+            invalidate.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    }
+
+    /// Deletes what is a small file, renames other trees away, to be deleted later, and gives the bytes freed. Without a graveyard,
+    /// deletes them too.
     fn bury(
         &self,
         tree: PathBuf,
         graveyard: Option<&Path>,
         graves: &mut Vec<PathBuf>,
     ) -> Result<u64, StoreError> {
-        let Some(graveyard) = graveyard else {
-            return files::remove_tree(&tree).map_err(StoreError::io("remove", &tree));
+        let metadata = match tree.symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(source) if source.kind() == ErrorKind::NotFound => return Ok(0),
+            Err(source) => return Err(StoreError::io("look at", &tree)(source)),
         };
-        if files::exists(&tree)? {
-            let grave = graveyard.join(graves.len().to_string());
-            files::move_tree(&tree, &grave)?;
-            graves.push(grave);
+        match graveyard {
+            Some(graveyard) if metadata.is_dir() || metadata.len() > SMALL => {
+                let grave = graveyard.join(graves.len().to_string());
+                files::move_tree(&tree, &grave)?;
+                graves.push(grave);
+                Ok(0)
+            }
+            _ => files::remove_tree(&tree).map_err(StoreError::io("remove", &tree)),
         }
-        Ok(0)
     }
 }
 
