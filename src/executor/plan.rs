@@ -8,6 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+
 use super::{ExecutorError, graft::GRAFT};
 use crate::{
     derivation::{Derivation, OutputName},
@@ -18,6 +21,9 @@ use crate::{
 
 /// The builder of derivations that only fetch.
 pub(super) const FETCHURL: &str = "builtin:fetchurl";
+
+/// Fewer derivations are looked at one after the other.
+const AT_ONCE: usize = 32;
 
 /// A derivation of the graph and the outputs of it that are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +48,7 @@ pub struct Plan {
     /// Wanted derivations that are valid and are built again for comparison; also in `build`.
     pub check: BTreeSet<NodeId>,
     /// For each derivation of `fetch`, `graft` and `build`, which others of them it needs.
-    pub needs: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    pub needs: BTreeMap<NodeId, Vec<NodeId>>,
 }
 
 impl Plan {
@@ -86,15 +92,13 @@ pub fn plan(
             .flat_map(|(id, outputs)| outputs.iter().filter_map(|output| path_of(graph, *id, output)))
             .collect();
         store.protect(paths)?;
-        for (id, outputs) in fresh {
-            let mut valid = true;
-            for output in &outputs {
-                let path = path_of(graph, id, output).ok_or_else(|| ExecutorError::NoSuchOutput {
-                    name: graph.node(id).derivation.name.to_string(),
-                    output: output.clone(),
-                })?;
-                valid &= store.is_valid(path)?;
-            }
+        // Each is a question to the file system.
+        let valid: Vec<bool> = fresh
+            .par_iter()
+            .with_min_len(AT_ONCE)
+            .map(|(id, outputs)| all_valid(graph, store, *id, outputs))
+            .collect::<Result<_, _>>()?;
+        for ((id, _), valid) in fresh.into_iter().zip(valid) {
             let builtin = is_builtin(&graph.node(id).derivation);
             let again = check && roots.contains(&id) && !builtin;
             if valid && again {
@@ -107,11 +111,16 @@ pub fn plan(
     }
     plan.check.retain(|id| todo.contains(id));
     plan.present = needed.keys().filter(|id| !todo.contains(id)).copied().collect();
-    for id in &todo {
+    let needs = |id: &NodeId| {
         let inputs = graph.node(*id).derivation.input_drvs.keys();
-        let needs = inputs.filter_map(|input| graph.by_path(input)).filter(|input| todo.contains(input));
-        plan.needs.insert(*id, needs.collect());
-    }
+        let inputs = inputs.filter_map(|input| graph.by_path(input)).filter(|input| todo.contains(input));
+        let mut needs: Vec<NodeId> = inputs.collect();
+        needs.sort_unstable();
+        (*id, needs)
+    };
+    let all: Vec<NodeId> = todo.iter().copied().collect();
+    let all: Vec<_> = all.par_iter().with_min_len(AT_ONCE).map(needs).collect();
+    plan.needs = all.into_iter().collect();
     for id in in_order(&plan.needs) {
         let builder = &graph.node(id).derivation.builder;
         let list = if *builder == FETCHURL {
@@ -124,6 +133,25 @@ pub fn plan(
         list.push(id);
     }
     Ok(plan)
+}
+
+/// Whether these outputs of a derivation are valid.
+fn all_valid(
+    graph: &HashedGraph,
+    store: &LocalStore,
+    id: NodeId,
+    outputs: &[OutputName],
+) -> Result<bool, ExecutorError> {
+    for output in outputs {
+        let path = path_of(graph, id, output).ok_or_else(|| ExecutorError::NoSuchOutput {
+            name: graph.node(id).derivation.name.to_string(),
+            output: output.clone(),
+        })?;
+        if !store.is_valid(path)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether a derivation is realised in this process.
@@ -157,9 +185,9 @@ fn descend(
 }
 
 /// The keys, each after all that it needs.
-fn in_order(needs: &BTreeMap<NodeId, BTreeSet<NodeId>>) -> Vec<NodeId> {
+fn in_order(needs: &BTreeMap<NodeId, Vec<NodeId>>) -> Vec<NodeId> {
     let mut order = Vec::with_capacity(needs.len());
-    let mut seen = BTreeSet::new();
+    let mut seen = FxHashSet::default();
     let mut stack: Vec<(NodeId, bool)> = needs.keys().rev().map(|id| (*id, false)).collect();
     while let Some((id, done)) = stack.pop() {
         if done {
