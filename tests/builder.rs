@@ -87,6 +87,8 @@ programs! {
     patch: "build/patch.hpcl",
     union: "build/union.hpcl",
     profile: "build/profile.hpcl",
+    profile_scripts: "build/profile-scripts.hpcl",
+    profile_hooks: "build/profile-hooks.hpcl",
     seed: "build/seed.hpcl",
 }
 

@@ -39,6 +39,28 @@ fn licenses_and_search_paths() {
 }
 
 #[test]
+fn stored_profiles() {
+    check(
+        "(hpcl stored-profiles)",
+        &[
+            (
+                "(manifest->code '((\"hello\" \"2.10\" \"out\" ()) (\"hwloc\" \"2.9.0\" \"lib\" ())))",
+                "((specifications->manifest (list \"hello\" \"hwloc:lib\")))",
+            ),
+            (
+                "(cdr (manifest->code '((\"hello\" \"2.10\" \"out\" ((without-tests . \"hello\"))))))",
+                "((define transform1 (options->transformation '((without-tests . \"hello\")))) \
+                 (packages->manifest (list (transform1 (specification->package \"hello\")))))",
+            ),
+            (
+                "(upgrade-plan '((\"no-such-package\" \"1\" \"out\" ()) (\"hello\" \"9\" \"out\" ())) '())",
+                "(unknown older)",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn packages_and_inputs() {
     check(
         "(hpcl packages) (hpcl build-system) (hpcl build-system gnu) (hpcl build-system copy) \

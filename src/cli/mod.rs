@@ -22,6 +22,7 @@ mod list_available;
 mod listing;
 mod lsp;
 mod options;
+mod profile;
 mod publish;
 mod realise;
 mod relocate;
@@ -80,6 +81,8 @@ enum Verb {
     Graph(graph::Arguments),
     /// Print the hash of a file or directory
     Hash(hash::Arguments),
+    /// Put packages into your profile; with `-m`, make it hold what a manifest says
+    Install(profile::InstallArguments),
     /// List the packages that can be built here, one a line
     ListAvailable(list_available::Arguments),
     /// Print the log of a build
@@ -88,10 +91,14 @@ enum Verb {
     Lsp(lsp::Arguments),
     /// Save room: make equal files of the store one, by hard links
     Optimise(store::OptimiseArguments),
+    /// Change and list profiles and their generations, by Guix's options
+    Package(Box<profile::package::Arguments>),
     /// Serve the store as a binary cache over HTTP
     Publish(publish::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
+    /// Take packages out of your profile
+    Remove(profile::RemoveArguments),
     /// Move the whole store to another directory
     Relocate(relocate::Arguments),
     /// Read, evaluate and print expressions interactively
@@ -110,6 +117,8 @@ enum Verb {
     Store(sharing::Arguments),
     /// Put what a bundle holds into the store, without a network
     Unbundle(bundle::UnbundleArguments),
+    /// Renew the packages of your profile
+    Upgrade(profile::UpgradeArguments),
     /// Check that every item of the store is what it was when it was put there
     Verify(store::VerifyArguments),
     #[command(name = "__absent", hide = true)]
@@ -147,12 +156,15 @@ pub fn main() -> ExitCode {
         Verb::Gc(arguments) => gc::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::Install(arguments) => profile::install(&arguments),
         Verb::ListAvailable(arguments) => list_available::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
+        Verb::Package(arguments) => profile::package::run(&arguments),
         Verb::Publish(arguments) => publish::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
+        Verb::Remove(arguments) => profile::remove(&arguments),
         Verb::Relocate(arguments) => relocate::run(&arguments),
         Verb::Repl(arguments) => repl::run(&arguments),
         Verb::Run(arguments) => run::run(&arguments),
@@ -162,6 +174,7 @@ pub fn main() -> ExitCode {
         Verb::Size(arguments) => closure::size(&arguments),
         Verb::Store(arguments) => sharing::run(&arguments),
         Verb::Unbundle(arguments) => bundle::unbundle(&arguments),
+        Verb::Upgrade(arguments) => profile::upgrade(&arguments),
         Verb::Verify(arguments) => store::verify(&arguments),
         Verb::Weather(arguments) => weather::weather(&arguments),
         Verb::Why(arguments) => closure::why(&arguments),

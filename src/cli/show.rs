@@ -71,7 +71,7 @@ fn find(listing: &Listing<'_>, name: &str, version: Option<&str>) -> Option<Vec<
 }
 
 /// Whether a version is a beginning of another, at the end of one of its parts.
-fn is_version_prefix(prefix: &str, version: &str) -> bool {
+pub fn is_version_prefix(prefix: &str, version: &str) -> bool {
     version.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 

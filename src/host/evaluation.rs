@@ -268,7 +268,7 @@ impl Evaluation {
         self.call_in(&library("command-line"), name, arguments)
     }
 
-    fn call_in(
+    pub(super) fn call_in(
         &mut self,
         module: &ModuleName,
         name: &str,

@@ -11,6 +11,7 @@ mod indexing;
 mod interactive;
 mod json;
 mod natives;
+mod profiles;
 
 use std::{
     any::Any,
@@ -35,6 +36,7 @@ pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, inp
 pub use indexing::{Keeper, Level, Progress};
 pub use interactive::USER_MODULE;
 pub use json::json;
+pub use profiles::{Planned, Upgrade};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -4,7 +4,22 @@
 //! packages declare, as far as the directories exist in it. Invariant: values depend on the profile's content alone, and
 //! come before what the variable held unless the environment is pure.
 
+mod difference;
+mod generations;
+mod hooks;
+mod manifest;
+mod pattern;
+mod settings;
+
 use std::{ffi::OsString, path::Path};
+
+pub use difference::{Change, changes};
+pub use generations::{Generation, Profile, ProfileError, state_directory};
+pub use hooks::hooks;
+pub use hpcl_lang::suggest::closest;
+pub use manifest::{Clash, Entry, Manifest, ManifestError};
+pub use pattern::GenerationPattern;
+pub use settings::{Kind, Setting, Shell, script, settings};
 
 /// An environment variable that lists files or directories of packages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +32,18 @@ pub struct SearchPath {
     pub separator: Option<String>,
     /// Whether the entries are directories, or else regular files.
     pub directories: bool,
+}
+
+impl SearchPath {
+    /// Where every profile's programs are.
+    pub fn programs() -> SearchPath {
+        SearchPath {
+            variable: "PATH".to_owned(),
+            files: vec!["bin".to_owned(), "sbin".to_owned()],
+            separator: Some(":".to_owned()),
+            directories: true,
+        }
+    }
 }
 
 /// Variables that a pure environment keeps: who the user is, where the terminal is.

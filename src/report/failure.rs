@@ -11,6 +11,7 @@ use crate::{
     executor::{ExecutorError, chain},
     fetch::{FetchError, PinError},
     host::{EvaluationError, HostError},
+    profile::ProfileError,
     store::StoreError,
 };
 
@@ -200,6 +201,33 @@ impl From<CacheError> for Failure {
 impl From<KeyError> for Failure {
     fn from(error: KeyError) -> Self {
         Failure::new(chain(&error))
+    }
+}
+
+impl From<ProfileError> for Failure {
+    fn from(error: ProfileError) -> Self {
+        let failure = Failure::new(chain(&error));
+        match error {
+            ProfileError::Store(error) => error.into(),
+            ProfileError::NoHome => failure.hint("set `HOME`, or name a link with `-p DIR/NAME`"),
+            ProfileError::NotAProfile { .. } => {
+                failure.hint("move it away, or name another profile with `-p`")
+            }
+            ProfileError::NoGeneration { .. } => failure.hint("`hpcl package -l` lists those that there are"),
+            ProfileError::Current { .. } => {
+                failure.hint("switch to another one first: `hpcl package -S NUMBER`")
+            }
+            ProfileError::Elsewhere { .. } => {
+                failure.hint("another store was in use when it was made: set `HPCL_STORE` as it was then")
+            }
+            ProfileError::Io { path, source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    failure.hint(format!("the profile is as it was; make room for `{}`", path.display()))
+                }
+                _ => failure,
+            },
+            ProfileError::Manifest(_) => failure,
+        }
     }
 }
 

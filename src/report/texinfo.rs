@@ -265,7 +265,7 @@ mod tests {
         let text = "First words\nof it.\n\n@itemize\n@item one\nmore\n@item two\n@end itemize\n\n@example\n  x  y\n@end example\n\
                     @enumerate\n@item a\n@end enumerate\n@table @code\n@item key\nwhat it is\n@end table\nlast\n";
         assert_eq!(
-            plain_lines(text, 30, 13),
+            plain_lines(text, 31, 13),
             [
                 "First words of it.",
                 "",

@@ -10,9 +10,15 @@
 //! it decodes those it shows. Blocks are shared out among threads. Invariant: what is damaged is reported as such and never
 //! shown.
 
-use std::{cmp::Ordering, collections::BTreeMap, fs::File, io};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, btree_map::Entry},
+    fs::File,
+    io,
+};
 
 use hpcl_lang::natives::versions;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -35,6 +41,8 @@ const USUAL_OUTPUTS: [&str; 6] = ["out", "doc", "debug", "lib", "include", "bin"
 pub(super) struct Parts {
     rows: Place,
     blocks: Vec<(Place, Place)>,
+    /// The systems that rows count.
+    systems: Vec<String>,
 }
 
 /// A package in one line.
@@ -58,6 +66,8 @@ pub struct Row<'a> {
     pub superseded: bool,
     /// Whether it can be built for the system that hpcl runs on.
     pub supported: bool,
+    /// The systems that it and all that it depends on are for: a bit each.
+    systems: u32,
 }
 
 impl Row<'_> {
@@ -112,19 +122,29 @@ pub(super) fn encode(bytes: &mut Vec<u8>, packages: &[PackageRecord]) -> io::Res
             texts.0.push(u32::try_from(texts.1.len()).map_err(io::Error::other)?);
             push_texts(&mut texts.1, package);
             records.0.push(u32::try_from(records.1.len()).map_err(io::Error::other)?);
-            records.1.extend(postcard::to_stdvec(package).map_err(io::Error::other)?);
+            // What is searched stands there and not here.
+            let rest = PackageRecord {
+                name: String::new(),
+                upstream_name: String::new(),
+                synopsis: String::new(),
+                description: String::new(),
+                ..PackageRecord::clone(package)
+            };
+            records.1.extend(postcard::to_stdvec(&rest).map_err(io::Error::other)?);
         }
         let texts = add(bytes, &Texts { starts: texts.0, text: &texts.1 })?;
         let records = add(bytes, &Records { starts: records.0, bytes: &records.1 })?;
         blocks.push((texts, records));
     }
     let outputs: Vec<String> = sorted.iter().map(|package| package.outputs.join(" ")).collect();
+    let (systems, masks) = supported(&sorted);
+    let row = |((package, outputs), mask)| row(package, outputs, mask, &systems);
     let rows: Vec<Row<'_>> =
-        sorted.iter().zip(&outputs).map(|(package, outputs)| row(package, outputs)).collect();
-    Ok(Parts { rows: add(bytes, &rows)?, blocks })
+        sorted.iter().copied().zip(outputs.iter().map(String::as_str)).zip(masks).map(row).collect();
+    Ok(Parts { rows: add(bytes, &rows)?, blocks, systems })
 }
 
-fn row<'a>(package: &'a PackageRecord, outputs: &'a str) -> Row<'a> {
+fn row<'a>(package: &'a PackageRecord, outputs: &'a str, mask: u32, systems: &[String]) -> Row<'a> {
     let (file, line, column) = &package.location;
     Row {
         name: &package.name,
@@ -135,8 +155,55 @@ fn row<'a>(package: &'a PackageRecord, outputs: &'a str) -> Row<'a> {
         column: u32::try_from(*column).unwrap_or(u32::MAX),
         hidden: package.hidden,
         superseded: package.superseded.is_some(),
-        supported: package.systems.iter().any(|system| system == SYSTEM),
+        supported: named(systems, mask).any(|system| system == SYSTEM),
+        systems: mask,
     }
+}
+
+/// Returns the systems that there are, and for each package those that it and all that it depends on are for, a bit each.
+fn supported(packages: &[&PackageRecord]) -> (Vec<String>, Vec<u32>) {
+    let mut systems: Vec<String> = Vec::new();
+    let mut bits = |system: &String| {
+        let known = systems.iter().position(|known| known == system);
+        let at = known.unwrap_or_else(|| {
+            systems.push(system.clone());
+            systems.len() - 1
+        });
+        u32::try_from(at).ok().and_then(|at| 1_u32.checked_shl(at)).unwrap_or(0)
+    };
+    let mut masks: Vec<u32> = packages
+        .iter()
+        .map(|package| package.systems.iter().map(&mut bits).fold(0, |all, bit| all | bit))
+        .collect();
+    let full = |package: &PackageRecord| format!("{}@{}", package.name, package.version);
+    let places: FxHashMap<String, usize> =
+        packages.iter().enumerate().map(|(at, package)| (full(package), at)).collect();
+    let needs = |package: &&PackageRecord| -> Vec<usize> {
+        let place =
+            |text: &String| places.get(text).or_else(|| places.get(text.rsplit_once(':')?.0)).copied();
+        package.dependencies.iter().filter_map(place).collect()
+    };
+    let needs: Vec<Vec<usize>> = packages.iter().map(needs).collect();
+    // Bits only go: it ends, cycles of names or not.
+    loop {
+        let mut changes = false;
+        for (at, needs) in needs.iter().enumerate() {
+            let all = needs.iter().filter_map(|need| masks.get(*need)).fold(u32::MAX, |all, mask| all & mask);
+            if let Some(mask) = masks.get_mut(at)
+                && *mask & all != *mask
+            {
+                *mask &= all;
+                changes = true;
+            }
+        }
+        if !changes {
+            return (systems, masks);
+        }
+    }
+}
+
+fn named(systems: &[String], mask: u32) -> impl Iterator<Item = &String> {
+    systems.iter().take(32).enumerate().filter(move |(at, _)| mask >> at & 1 == 1).map(|(_, system)| system)
 }
 
 /// Adds the texts of a package that searches look at.
@@ -172,27 +239,36 @@ impl<'a> Listing<'a> {
         postcard::from_bytes(&self.rows).ok()
     }
 
-    /// Returns the record of a package, given its place among the rows; nothing if it is damaged.
-    pub fn record(&self, at: usize) -> Option<PackageRecord> {
-        let (_, place) = self.parts.blocks.get(at / BLOCK)?;
-        record_in(&read_bytes(self.file, *place)?, at % BLOCK)
-    }
-
-    /// Returns the records of packages, given their places; nothing if one is damaged.
+    /// Returns the records of packages, given their places, with the systems that all that they depend on are for too; nothing if
+    /// one is damaged.
     pub fn records(&self, places: &[usize]) -> Option<Vec<PackageRecord>> {
-        let mut blocks: BTreeMap<usize, Vec<u8>> = BTreeMap::new();
-        for block in places.iter().map(|at| at / BLOCK) {
-            if let std::collections::btree_map::Entry::Vacant(entry) = blocks.entry(block) {
-                entry.insert(read_bytes(self.file, self.parts.blocks.get(block)?.1)?);
-            }
+        let rows = self.rows()?;
+        let mut records = self.own_records(places)?;
+        for (record, at) in records.iter_mut().zip(places) {
+            record.systems = named(&self.parts.systems, rows.get(*at)?.systems).cloned().collect();
         }
-        places.iter().map(|at| record_in(blocks.get(&(at / BLOCK))?, at % BLOCK)).collect()
+        Some(records)
     }
 
-    /// Returns the records of all packages; nothing if one is damaged.
+    /// Returns the records of all packages as they were found; nothing if one is damaged.
     pub fn all_records(&self) -> Option<Vec<PackageRecord>> {
         let count = self.rows()?.len();
-        self.records(&(0..count).collect::<Vec<_>>())
+        self.own_records(&(0..count).collect::<Vec<_>>())
+    }
+
+    fn own_records(&self, places: &[usize]) -> Option<Vec<PackageRecord>> {
+        let mut blocks: BTreeMap<usize, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
+        for block in places.iter().map(|at| at / BLOCK) {
+            if let Entry::Vacant(entry) = blocks.entry(block) {
+                let (texts, records) = *self.parts.blocks.get(block)?;
+                entry.insert((read_bytes(self.file, texts)?, read_bytes(self.file, records)?));
+            }
+        }
+        let record = |at: &usize| {
+            let (texts, records) = blocks.get(&(at / BLOCK))?;
+            record_in(texts, records, at % BLOCK)
+        };
+        places.iter().map(record).collect()
     }
 
     /// Returns the places of the listed packages that all patterns match, with their scores as Guix counts them, the highest
@@ -232,9 +308,18 @@ impl<'a> Listing<'a> {
     }
 }
 
-fn record_in(block: &[u8], slot: usize) -> Option<PackageRecord> {
-    let records: Records<'_> = postcard::from_bytes(block).ok()?;
-    postcard::from_bytes(records.bytes.get(*records.starts.get(slot)? as usize..)?).ok()
+fn record_in(texts: &[u8], records: &[u8], slot: usize) -> Option<PackageRecord> {
+    let texts: Texts<'_> = postcard::from_bytes(texts).ok()?;
+    let records: Records<'_> = postcard::from_bytes(records).ok()?;
+    let mut record: PackageRecord =
+        postcard::from_bytes(records.bytes.get(*records.starts.get(slot)? as usize..)?).ok()?;
+    let mut fields = texts.text_of(slot)?.split('\0').map(str::to_owned);
+    record.name = fields.next()?;
+    record.upstream_name = fields.next()?;
+    let _outputs = fields.next()?;
+    record.synopsis = fields.next()?;
+    record.description = fields.next()?;
+    Some(record)
 }
 
 impl Texts<'_> {

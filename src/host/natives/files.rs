@@ -9,7 +9,7 @@ use crate::{
     hash::{Algorithm, Digest},
     host::{HostError, SourceContent, host},
     lower::PathText,
-    store_path::{self, StoreDir},
+    store_path::{self, StoreDir, StorePath},
 };
 
 /// The table of this topic.
@@ -29,6 +29,14 @@ pub const TABLE: &[Native] = &[
         doc: "Returns the path in the store of a file of this machine: file, name, and whether it may be a directory.",
         example: ("", ""),
         function: local_file,
+    },
+    Native {
+        name: "%store-item",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Returns the path of an item that the store has, given its canonical path.",
+        example: ("", ""),
+        function: store_item,
     },
     Native {
         name: "%directory?",
@@ -84,6 +92,15 @@ fn local_file(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, R
         .map_err(|source| HostError::Name { name: name.to_owned(), source })?;
     host.sources.insert(item.clone(), SourceContent::Local(real));
     Ok(Value::foreign(PathText::source(item)))
+}
+
+fn store_item(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let text = expect_string("%store-item", arguments, 0)?;
+    let name = text.rsplit('/').next().unwrap_or(text);
+    match StorePath::parse(name) {
+        Ok(path) => Ok(Value::foreign(PathText::source(path))),
+        Err(error) => Err(Raise::message(format!("`{text}` is no item of the store: {error}"))),
+    }
 }
 
 fn is_directory(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
