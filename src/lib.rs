@@ -20,6 +20,7 @@ pub mod cache;
 pub mod elf;
 pub mod executor;
 pub mod fetch;
+pub mod git;
 pub mod sandbox;
 pub mod store;
 // model

@@ -1,13 +1,21 @@
 //! Channels: where the sources of evaluation-side modules come from.
 //!
 //! A module `(hpc mpi)` is the file `mpi.hpcl` of the channel `hpc`; `(hpcl …)` is the standard library. Both are embedded
-//! into the binary; directories given with `-L` or `HPCL_CHANNEL_PATH` come before them, and in these
+//! into the binary; directories given with `-L` or `HPCL_CHANNEL_PATH` come before them, then those of pulled channels, and in these
 //! `(a b c)` is `a/b/c.hpcl` or `a/b/c.scm`. Names `(guix …)` stand for `(hpcl …)`, and `(gnu packages …)` for our
 //! channels' modules of the same topic. Invariant: what is read is recorded, so that results can be keyed by it.
 
+pub mod authenticate;
+pub mod declared;
 mod exports;
+pub mod generation;
 pub mod index;
+pub mod lock;
+pub mod metadata;
+pub mod news;
+pub mod place;
 mod surface;
+pub mod update;
 
 use std::{
     path::{Path, PathBuf},
@@ -60,6 +68,8 @@ pub struct ModuleFile {
 #[derive(Clone, Debug, Default)]
 pub struct Channels {
     directories: Vec<PathBuf>,
+    /// Those of them that nobody changes.
+    fixed: Vec<PathBuf>,
 }
 
 impl Channels {
@@ -70,8 +80,25 @@ impl Channels {
     pub fn new(directories: Vec<PathBuf>) -> Result<Self, ChannelError> {
         match directories.iter().find(|path| !path.is_dir()) {
             Some(path) => Err(ChannelError::NoDirectory { path: path.clone() }),
-            None => Ok(Channels { directories }),
+            None => Ok(Channels { directories, fixed: Vec::new() }),
         }
+    }
+
+    /// Adds directories of pulled channels behind the others; of each, whether it is a commit's tree, which nobody changes.
+    #[must_use]
+    pub fn with_pulled(mut self, pulled: Vec<(PathBuf, bool)>) -> Self {
+        for (directory, fixed) in pulled {
+            if fixed {
+                self.fixed.push(directory.clone());
+            }
+            self.directories.push(directory);
+        }
+        self
+    }
+
+    /// Returns those of the directories that nobody changes.
+    pub fn fixed(&self) -> &[PathBuf] {
+        &self.fixed
     }
 
     /// Returns the directories that come before the bundled channels.
@@ -232,6 +259,26 @@ pub fn builder_module(name: &ModuleName) -> Option<ModuleSource> {
 /// Returns a file of a bundled channel, such as `core/aux/ld-wrapper.c`.
 pub fn bundled_file(path: &str) -> Option<&'static [u8]> {
     CHANNELS.get_file(path).map(|file| file.contents())
+}
+
+/// Returns the hash of the library and the bundled channels, which come with the program.
+pub fn bundled_hash() -> crate::hash::Digest {
+    fn add(folder: &Dir<'_>, hasher: &mut crate::hash::Hasher) {
+        let mut files: Vec<_> = folder.files().collect();
+        files.sort_by_key(|file| file.path());
+        for file in files {
+            hasher.update(file.path().as_os_str().as_encoded_bytes());
+            hasher.update(&(file.contents().len() as u64).to_le_bytes());
+            hasher.update(file.contents());
+        }
+        let mut folders: Vec<_> = folder.dirs().collect();
+        folders.sort_by_key(|folder| folder.path());
+        folders.into_iter().for_each(|folder| add(folder, hasher));
+    }
+    let mut hasher = crate::hash::Hasher::new(crate::hash::Algorithm::Sha256);
+    add(&STDLIB, &mut hasher);
+    add(&CHANNELS, &mut hasher);
+    hasher.finish()
 }
 
 /// Returns the evaluation-side modules of the standard library.

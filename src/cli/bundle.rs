@@ -56,7 +56,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     };
     let mut recipes: Vec<PathBuf> = arguments.packages.manifest.clone();
     recipes.extend(arguments.packages.file.iter().cloned());
-    recipes.extend(arguments.packages.recipes.directories());
+    recipes.extend(session::channels(&arguments.packages.recipes)?.directories().iter().cloned());
     let index = BundleIndex::new(roots.clone());
     if arguments.sources {
         roots.extend(sources(&store, &arguments.packages, &arguments.build)?);

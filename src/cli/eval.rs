@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{Outcome, options::RecipeOptions, options::TransformationOptions, session};
 use crate::{
-    channel::Channels,
     host::{Entry, Evaluated, Question, Request, json},
     report::Failure,
 };
@@ -104,11 +103,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
 fn question(arguments: &Arguments) -> Result<Option<Question>, Failure> {
     let files = arguments.targets.iter().any(|target| is_file(target)) || !arguments.manifest.is_empty();
     let sources = !arguments.transformations.with_source.is_empty();
-    if files || sources || arguments.derivation {
+    if files || sources || arguments.derivation || arguments.recipes.locked.is_some() {
         return Ok(None);
     }
     let asked = (&arguments.targets, &arguments.expression, arguments.transformations.pairs());
-    Ok(Question::new(&Channels::new(arguments.recipes.directories())?, &format!("{asked:?}")))
+    Ok(Question::new(&session::channels(&arguments.recipes)?, &format!("{asked:?}")))
 }
 
 fn print(arguments: &Arguments, mut out: Vec<u8>, rows: &[Row]) -> Outcome {

@@ -65,7 +65,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let _: InitializeParams = serde_json::from_value(parameters).map_err(|error| failed(&error))?;
     // A client may be somewhere else: names of files are whole.
     let whole = |path: PathBuf| path.canonicalize().unwrap_or(path);
-    let directories = arguments.recipes.directories().into_iter().map(whole).collect();
+    let channels = super::session::channels(&arguments.recipes)?;
+    let directories = channels.directories().iter().cloned().map(whole).collect();
     let mut server = Server { directories, documents: BTreeMap::new() };
     server.serve(&connection).map_err(|error| failed(&error))?;
     drop(connection);

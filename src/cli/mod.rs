@@ -8,9 +8,12 @@ mod build;
 pub mod build_process;
 mod bundle;
 mod cache;
+mod channel;
+mod channels;
 mod closure;
 mod completions;
 mod copy;
+mod describe;
 mod doctor;
 mod eval;
 mod explain;
@@ -20,10 +23,12 @@ mod graph;
 mod hash;
 mod list_available;
 mod listing;
+mod lock;
 mod lsp;
 mod options;
 mod profile;
 mod publish;
+mod pull;
 mod realise;
 mod relocate;
 mod repl;
@@ -34,6 +39,7 @@ mod sharing;
 mod shell;
 mod show;
 mod store;
+mod time_machine;
 mod weather;
 
 use std::process::ExitCode;
@@ -61,12 +67,16 @@ enum Verb {
     Bundle(bundle::Arguments),
     /// Share what was built: push to and pull from binary caches, keys and trust
     Cache(cache::Arguments),
+    /// Add, remove and list channels: repositories and directories of recipes
+    Channel(channel::Arguments),
     /// Compare what was built here with what binary caches have
     Challenge(weather::ChallengeArguments),
     /// Print the shell completions for a shell
     Completions(completions::Arguments),
     /// Copy packages and all that they need between this store and another machine's, over ssh
     Copy(copy::Arguments),
+    /// Say which channels are in use, at which commits
+    Describe(describe::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
     Doctor(doctor::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
@@ -85,6 +95,8 @@ enum Verb {
     Install(profile::InstallArguments),
     /// List the packages that can be built here, one a line
     ListAvailable(list_available::Arguments),
+    /// Write down the channels, derivations and sources that packages come to
+    Lock(lock::Arguments),
     /// Print the log of a build
     Log(store::LogArguments),
     /// Serve editors: diagnostics, hover, definitions, completion, format
@@ -95,6 +107,8 @@ enum Verb {
     Package(Box<profile::package::Arguments>),
     /// Serve the store as a binary cache over HTTP
     Publish(publish::Arguments),
+    /// Bring the channels up to date, and go back to former generations of them
+    Pull(pull::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
     /// Take packages out of your profile
@@ -115,6 +129,8 @@ enum Verb {
     Size(closure::SizeArguments),
     /// Put files into the store, make stores for a group, and see what lies below one's own
     Store(sharing::Arguments),
+    /// Run a command with other commits of the channels
+    TimeMachine(time_machine::Arguments),
     /// Put what a bundle holds into the store, without a network
     Unbundle(bundle::UnbundleArguments),
     /// Renew the packages of your profile
@@ -138,17 +154,25 @@ pub fn main() -> ExitCode {
     if let Some(code) = build_process::dispatch(crate::builder::run) {
         return code;
     }
-    let cli = Cli::parse();
-    let result = match cli.verb {
+    match dispatch(Cli::parse()) {
+        Ok(code) => code,
+        Err(failure) => failure.print(),
+    }
+}
+
+fn dispatch(cli: Cli) -> Outcome {
+    match cli.verb {
         Verb::Build(arguments) => build::run(&arguments),
         Verb::Bundle(arguments) => bundle::run(&arguments),
         Verb::Cache(arguments) => cache::run(&arguments),
+        Verb::Channel(arguments) => channel::run(&arguments),
         Verb::Challenge(arguments) => weather::challenge(&arguments),
         Verb::Completions(arguments) => completions::run(&arguments),
         Verb::Absent => copy::absent(),
         Verb::Lease(arguments) => shell::lease(&arguments),
         Verb::Files => publish::files(),
         Verb::Copy(arguments) => copy::run(&arguments),
+        Verb::Describe(arguments) => describe::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
@@ -158,11 +182,13 @@ pub fn main() -> ExitCode {
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Install(arguments) => profile::install(&arguments),
         Verb::ListAvailable(arguments) => list_available::run(&arguments),
+        Verb::Lock(arguments) => lock::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
         Verb::Package(arguments) => profile::package::run(&arguments),
         Verb::Publish(arguments) => publish::run(&arguments),
+        Verb::Pull(arguments) => pull::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
         Verb::Remove(arguments) => profile::remove(&arguments),
         Verb::Relocate(arguments) => relocate::run(&arguments),
@@ -173,15 +199,12 @@ pub fn main() -> ExitCode {
         Verb::Show(arguments) => show::run(&arguments),
         Verb::Size(arguments) => closure::size(&arguments),
         Verb::Store(arguments) => sharing::run(&arguments),
+        Verb::TimeMachine(arguments) => time_machine::run(&arguments),
         Verb::Unbundle(arguments) => bundle::unbundle(&arguments),
         Verb::Upgrade(arguments) => profile::upgrade(&arguments),
         Verb::Verify(arguments) => store::verify(&arguments),
         Verb::Weather(arguments) => weather::weather(&arguments),
         Verb::Why(arguments) => closure::why(&arguments),
-    };
-    match result {
-        Ok(code) => code,
-        Err(failure) => failure.print(),
     }
 }
 

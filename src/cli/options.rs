@@ -33,6 +33,16 @@ pub struct RecipeOptions {
     /// Look for modules in a directory before the bundled channels (also: HPCL_CHANNEL_PATH)
     #[arg(short = 'L', long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub load_path: Vec<PathBuf>,
+    /// Use the channels of a lock file, and refuse what is not in it [default: hpcl.lock]
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "hpcl.lock",
+        value_hint = ValueHint::FilePath
+    )]
+    pub locked: Option<PathBuf>,
 }
 
 /// Rewrites of the package graph.

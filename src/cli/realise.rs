@@ -15,7 +15,7 @@ use crate::{
     fetch::{FetchError, Fetcher, Settings},
     graph::{HashedGraph, NodeId},
     host::{Evaluated, SourceContent},
-    report::{Failure, Progress, chain, code_of, exit_code, print_plan, quantity},
+    report::{Failure, Progress, chain, code_of, exit_code, print_plan, quantity, warning},
     store::{LocalStore, StoreConfig},
     store_path::StorePath,
 };
@@ -24,7 +24,7 @@ use crate::{
 pub fn open_store() -> Result<LocalStore, Failure> {
     let store = LocalStore::open(store_config()?)?;
     if let Some(reason) = store.unshared_locks() {
-        warn(&format!(
+        warning(&format!(
             "the file system of `{}` has no locks that all machines see ({reason}); the store uses its own, which are slower",
             store.var_dir().display()
         ));
@@ -194,7 +194,7 @@ pub fn caches(options: &CacheOptions) -> Result<Vec<Cache>, Failure> {
     for address in addresses.into_iter().filter(|address| seen.insert(address.clone())) {
         match Cache::open(&address, &fetcher) {
             Ok(cache) => caches.push(cache),
-            Err(error) => warn(&format!("{}; it is not asked", chain(&error))),
+            Err(error) => warning(&format!("{}; it is not asked", chain(&error))),
         }
     }
     Ok(caches)
@@ -210,22 +210,16 @@ pub fn note(quiet: bool) -> impl Fn(Note<'_>) + Sync {
         Note::Fetched { .. } => {}
         Note::Untrusted { path, cache } => {
             if told.lock().unwrap_or_else(PoisonError::into_inner).insert(cache.to_owned()) {
-                warn(&format!(
+                warning(&format!(
                     "no key that you trust signed what {cache} has, such as `{}`; `hpcl cache trust KEY` trusts one",
                     path.name()
                 ));
             }
         }
         Note::Failed { path, error } => {
-            warn(&format!("no substitute for `{}`: {}", path.name(), chain(error)));
+            warning(&format!("no substitute for `{}`: {}", path.name(), chain(error)));
         }
     }
-}
-
-fn warn(text: &str) {
-    use anstyle::{AnsiColor, Style};
-    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-    let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
 }
 
 /// Fetches from caches what would be built; with `--dry-run`, prints what would be fetched.

@@ -2,23 +2,33 @@
 
 use std::path::PathBuf;
 
-use super::options::{PackageOptions, RecipeOptions};
+use super::{
+    channels,
+    options::{PackageOptions, RecipeOptions},
+};
 use crate::{
-    channel::Channels,
+    channel::{Channels, lock::Lock},
     graph::NodeId,
     host::{Evaluated, Evaluation, Request},
     report::{Failure, color, indexing},
 };
 
-/// Returns the bundled channels and those of the options.
+/// Returns the channels of the options, then those that were pulled, then the bundled ones.
 pub fn channels(recipes: &RecipeOptions) -> Result<Channels, Failure> {
-    Ok(Channels::new(recipes.directories())?)
+    let instances = match &recipes.locked {
+        Some(path) => Lock::read(path)?.channels,
+        None => channels::in_use()?,
+    };
+    channels::sources(recipes.directories(), &instances)
 }
 
-/// Starts an evaluation over the bundled channels and those of the options.
+/// Starts an evaluation over the channels in use and those of the options.
 pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
     let channels = channels(recipes)?;
     let mut evaluation = Evaluation::new(channels, PathBuf::from("."), color());
+    if let Some(path) = &recipes.locked {
+        evaluation.require(Lock::read(path)?);
+    }
     if let Some(progress) = indexing() {
         evaluation.tell_progress(progress);
     }

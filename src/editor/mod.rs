@@ -3,6 +3,7 @@
 //! Nothing here evaluates more than it has to, and nothing writes. `cli` speaks the protocols; this module knows the language.
 
 mod analysis;
+mod channel_list;
 mod documentation;
 mod format;
 mod host;
@@ -11,5 +12,7 @@ mod syntax;
 pub use analysis::{
     Analysis, Candidate, CandidateKind, Outline, Place, Problem, declared_module, describe, outline,
 };
+pub use channel_list::{ChannelForms, channel_forms};
 pub use format::{Formatted, format_text};
 pub use host::OpenModules;
+pub use hpcl_lang::suggest::closest;

@@ -23,7 +23,10 @@ use hpcl_lang::{
 
 use super::{EvaluationHost, HostError, Progress, SourceContent};
 use crate::{
-    channel::Channels,
+    channel::{
+        Channels,
+        lock::{Drift, Lock},
+    },
     graph::{GraphError, HashedGraph, NodeId},
     lower::DerivationValue,
     profile::SearchPath,
@@ -47,12 +50,41 @@ pub enum EvaluationError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file that should list channels has another value.
+    #[error("the value of `{path}` is no list of channels")]
+    NoChannels {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What was evaluated is not what was locked.
+    #[error("this is not what was locked: {}", drifted(drifts, *other_bundled))]
+    Drift {
+        /// What is another.
+        drifts: Vec<Drift>,
+        /// Whether the bundled channels are others.
+        other_bundled: bool,
+    },
     /// A channel cannot be read.
     #[error(transparent)]
     Host(#[from] HostError),
     /// The graph cannot be hashed.
     #[error(transparent)]
     Graph(#[from] GraphError),
+}
+
+fn drifted(drifts: &[Drift], other_bundled: bool) -> String {
+    const SHOWN: usize = 5;
+    let mut lines: Vec<String> =
+        drifts.iter().take(SHOWN).map(|drift| format!("\n  `{}`: {}", drift.name, drift.what)).collect();
+    if drifts.len() > SHOWN {
+        lines.push(format!("\n  and {} more", drifts.len() - SHOWN));
+    }
+    if other_bundled {
+        lines.push(
+            "\n  it was locked with another hpcl, whose bundled channels and library were others".to_owned(),
+        );
+    }
+    lines.concat()
 }
 
 /// What the user named, in the terms of the library.
@@ -100,6 +132,7 @@ pub struct Evaluation {
     pub(super) interpreter: Interpreter,
     color: bool,
     grafts: bool,
+    lock: Option<Lock>,
 }
 
 impl Evaluation {
@@ -107,7 +140,17 @@ impl Evaluation {
     /// how diagnostics are rendered.
     pub fn new(channels: Channels, base_directory: PathBuf, color: bool) -> Self {
         let host = EvaluationHost::new(channels, base_directory);
-        Evaluation { interpreter: Interpreter::new(Side::Evaluation, Box::new(host)), color, grafts: true }
+        Evaluation {
+            interpreter: Interpreter::new(Side::Evaluation, Box::new(host)),
+            color,
+            grafts: true,
+            lock: None,
+        }
+    }
+
+    /// Sets what all derivations must be among.
+    pub fn require(&mut self, lock: Lock) {
+        self.lock = Some(lock);
     }
 
     /// Evaluates a file.
@@ -235,11 +278,17 @@ impl Evaluation {
     /// Hashes the whole graph.
     ///
     /// # Errors
-    /// [`EvaluationError::Graph`]; [`EvaluationError::Language`] of packages' replacements.
+    /// [`EvaluationError::Graph`]; [`EvaluationError::Language`] of packages' replacements; [`EvaluationError::Drift`].
     pub fn finish(mut self) -> Result<Evaluated, EvaluationError> {
         let replacements = self.replacements()?;
         let host = self.interpreter.host_mut::<EvaluationHost>();
         let graph = std::mem::take(&mut host.graph).hash()?;
+        if let Some(lock) = &self.lock {
+            let drifts = lock.drift(&graph);
+            if !drifts.is_empty() {
+                return Err(EvaluationError::Drift { drifts, other_bundled: !lock.has_same_bundled() });
+            }
+        }
         Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources), replacements })
     }
 

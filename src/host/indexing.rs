@@ -130,8 +130,12 @@ impl Keeper {
         let index = |source| HostError::Index { source };
         let former = self.open();
         let nothing = Tree::default();
-        let tree =
-            Tree::read(&self.directories, former.as_ref().map_or(&nothing, Stored::tree)).map_err(index)?;
+        let tree = Tree::read(
+            &self.directories,
+            self.channels.fixed(),
+            former.as_ref().map_or(&nothing, Stored::tree),
+        )
+        .map_err(index)?;
         if let (Some(path), Some(former)) = (&self.path, &former)
             && former.tree().has_content_of(&tree)
             && (level == Level::Names || former.has_packages())

@@ -5,6 +5,7 @@
 
 mod answers;
 mod builder_modules;
+mod channels;
 mod error;
 mod evaluation;
 mod indexing;
@@ -31,6 +32,7 @@ use hpcl_lang::{
 
 pub use answers::Question;
 use builder_modules::{BuilderModule, builder_name, imported_modules};
+pub use channels::absolute;
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
 pub use indexing::{Keeper, Level, Progress};
@@ -66,6 +68,8 @@ pub struct EvaluationHost {
     exported: FxHashMap<ModuleName, Option<FxHashSet<Symbol>>>,
     /// Whether files may change while it is used: texts are read when modules are loaded.
     pub interactive: bool,
+    /// Whether programs have the names that lists of channels use.
+    lists_channels: bool,
     /// Is told while an index is made.
     pub progress: Option<Progress>,
     exports: OnceCell<Exports>,
@@ -90,6 +94,7 @@ impl EvaluationHost {
             kept: OnceCell::new(),
             exported: FxHashMap::default(),
             interactive: false,
+            lists_channels: false,
             progress: None,
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),
@@ -184,8 +189,10 @@ impl Host for EvaluationHost {
     }
 
     fn program_imports(&self) -> Vec<ModuleName> {
+        let channels = if self.lists_channels { &["channels"][..] } else { &[] };
         ["packages", "gexp", "profiles", "specifications", "transformations"]
-            .into_iter()
+            .iter()
+            .chain(channels)
             .filter_map(|name| ModuleName::parse(&format!("(hpcl {name})")))
             .collect()
     }

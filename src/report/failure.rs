@@ -7,9 +7,10 @@ use anstyle::{AnsiColor, Style};
 use super::exit_code;
 use crate::{
     cache::{CacheError, KeyError},
-    channel::ChannelError,
+    channel::{ChannelError, generation::GenerationError, lock::LockError, update::UpdateError},
     executor::{ExecutorError, chain},
     fetch::{FetchError, PinError},
+    git::GitError,
     host::{EvaluationError, HostError},
     profile::ProfileError,
     store::StoreError,
@@ -73,6 +74,12 @@ impl Failure {
     }
 }
 
+/// Prints a warning.
+pub fn warning(text: &str) {
+    let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+    let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {text}");
+}
+
 /// Whether standard error shows colours.
 pub fn color() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
@@ -94,6 +101,9 @@ impl From<EvaluationError> for Failure {
             EvaluationError::Language { rendered } => {
                 Failure { message: rendered, hints: Vec::new(), code, rendered: true }
             }
+            EvaluationError::Drift { .. } => Failure::new(chain(&error))
+                .code(code)
+                .hint("without `--locked` it is evaluated as it is now; `hpcl lock` writes that down"),
             other => Failure::new(chain(&other)).code(code),
         }
     }
@@ -102,6 +112,55 @@ impl From<EvaluationError> for Failure {
 impl From<ChannelError> for Failure {
     fn from(error: ChannelError) -> Self {
         Failure::new(chain(&error)).code(exit_code::EVALUATION)
+    }
+}
+
+impl From<GenerationError> for Failure {
+    fn from(error: GenerationError) -> Self {
+        let failure = Failure::new(chain(&error));
+        match error {
+            GenerationError::Absent { .. } => failure.hint("`hpcl pull --list-generations` lists them"),
+            GenerationError::None => failure.hint("`hpcl pull` brings the channels up to date"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        let failure = Failure::new(chain(&error)).code(exit_code::EVALUATION);
+        match error {
+            LockError::Changed { .. } => failure.hint(
+                "take the one that was written, as from version control, or make it anew with `hpcl lock`",
+            ),
+            LockError::Read { .. } => failure.hint("`hpcl lock` makes one"),
+            _ => failure,
+        }
+    }
+}
+
+impl From<UpdateError> for Failure {
+    fn from(error: UpdateError) -> Self {
+        let failure = Failure::new(chain(&error)).code(exit_code::EVALUATION);
+        match error {
+            UpdateError::Fetch(error) => error.into(),
+            UpdateError::Git { source: GitError::Fetch { .. }, .. } => failure.code(exit_code::BUILD).hint(
+                "what is in use stays as it is; check the address with `hpcl channel list`, and whether this machine reaches it",
+            ),
+            UpdateError::Nothing { .. } | UpdateError::Git { .. } => failure
+                .hint("`hpcl channel list` shows the addresses; `~/.config/hpcl/channels.hpcl` is where they stand"),
+            UpdateError::NoMetadata { .. } => failure
+                .hint("a channel says there what it is; `(channel (version 0))` is enough"),
+            UpdateError::Downgrade { .. } => failure.hint(
+                "its history was rewritten, or somebody shows you an old state; if that is meant, `hpcl pull --allow-downgrades`",
+            ),
+            UpdateError::Untrusted { .. } => failure.hint(
+                "what is in use stays as it is; ask the channel's authors, and do not take the commit before they answered",
+            ),
+            UpdateError::Twice { .. } => failure.hint("give one of them another name"),
+            UpdateError::Cycle { .. } => failure.hint("one of them has to do without the others: see `dependencies` in their `channel.hpcl`"),
+            _ => failure,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ mod summary;
 pub mod texinfo;
 
 pub use crate::executor::chain;
-pub use failure::{Failure, color};
+pub use failure::{Failure, color, warning};
 pub use indexing::indexing;
 pub use pager::{columns, page, shows_color};
 pub use progress::Progress;

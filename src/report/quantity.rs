@@ -90,6 +90,26 @@ pub fn seconds(time: Duration) -> String {
     }
 }
 
+/// A moment, given in seconds since 1970: `2026-11-21 17:20:05 UTC`.
+pub fn moment(since_1970: u64) -> String {
+    let (days, second) = (since_1970 / 86400, since_1970 % 86400);
+    // Howard Hinnant's `civil_from_days`, for days that are not before 1970: years begin in March.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year + u64::from(month <= 2);
+    format!(
+        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +125,14 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(420)), "0.4 s");
         assert_eq!(seconds(Duration::from_secs(75)), "1 min 15 s");
         assert_eq!(seconds(Duration::from_secs(7380)), "2 h 3 min");
+    }
+
+    #[test]
+    fn moments_are_those_of_the_calendar() {
+        assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(moment(951_825_599), "2000-02-29 11:59:59 UTC");
+        assert_eq!(moment(1_763_745_605), "2025-11-21 17:20:05 UTC");
+        assert_eq!(moment(4_107_542_400), "2100-03-01 00:00:00 UTC");
     }
 
     #[test]

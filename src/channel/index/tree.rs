@@ -71,6 +71,8 @@ pub struct FileRecord {
     pub stamp: Option<Stamp>,
     /// The SHA-256 of its content.
     pub hash: [u8; 32],
+    /// Whether nobody changes it: it is of a commit's tree.
+    pub fixed: bool,
 }
 
 /// The files of some directories.
@@ -85,40 +87,46 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Looks through directories. What a former tree knows of files that were not changed is not read again.
+    /// Looks through directories, some of which nobody changes. What a former tree knows of files that were not changed is
+    /// not read again.
     ///
     /// # Errors
     /// When a module's file cannot be read.
-    pub fn read(directories: &[PathBuf], former: &Tree) -> std::io::Result<Tree> {
+    pub fn read(directories: &[PathBuf], fixed: &[PathBuf], former: &Tree) -> std::io::Result<Tree> {
         use rayon::prelude::*;
         let now = SystemTime::now();
         let mut tree = Tree::default();
         let mut names = Hasher::new(crate::hash::Algorithm::Sha256);
         let mut found = Vec::new();
         for directory in directories {
+            let fixed = fixed.contains(directory);
             let walk = walkdir::WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
             for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.path())).flatten() {
                 let Ok(metadata) = entry.metadata() else { continue };
                 let stamp = Stamp::of(&metadata);
                 if metadata.is_dir() {
+                    if fixed {
+                        continue;
+                    }
                     tree.folders.push((entry.into_path(), stamp.settled(now)));
                     continue;
                 }
                 names.update(entry.path().as_os_str().as_encoded_bytes());
                 names.update(b"\0");
                 if is_module(entry.path()) {
-                    found.push((entry.into_path(), stamp));
+                    found.push((entry.into_path(), stamp, fixed));
                 }
             }
         }
         let known: rustc_hash::FxHashMap<&Path, &FileRecord> =
             former.files.iter().map(|file| (file.path.as_path(), file)).collect();
-        let read = |(path, stamp): (PathBuf, Stamp)| {
+        let read = |(path, stamp, fixed): (PathBuf, Stamp, bool)| {
             let hash = match known.get(path.as_path()) {
                 Some(file) if file.stamp == Some(stamp) => file.hash,
                 _ => digest(&std::fs::read(&path)?),
             };
-            Ok(FileRecord { path, stamp: stamp.settled(now), hash })
+            let stamp = if fixed { Some(stamp) } else { stamp.settled(now) };
+            Ok(FileRecord { path, stamp, hash, fixed })
         };
         tree.files = found.into_par_iter().map(read).collect::<std::io::Result<_>>()?;
         tree.names = bytes(&names.finish());
@@ -132,7 +140,9 @@ impl Tree {
 
     /// Returns for each file whether it is what it was.
     pub fn unchanged(&self) -> Vec<bool> {
-        self.files.iter().map(|file| file.stamp.is_some() && Stamp::at(&file.path) == file.stamp).collect()
+        let same =
+            |file: &FileRecord| file.fixed || file.stamp.is_some() && Stamp::at(&file.path) == file.stamp;
+        self.files.iter().map(same).collect()
     }
 
     /// Whether the files have the same names and contents as those of another tree.
@@ -175,23 +185,23 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let directories = [place.path().to_owned()];
         std::fs::write(place.path().join("a.scm"), "(define-public a 1)").unwrap();
-        let first = Tree::read(&directories, &Tree::default()).unwrap();
+        let first = Tree::read(&directories, &[], &Tree::default()).unwrap();
         assert_eq!(first.files.len(), 1);
         std::fs::write(place.path().join("a.scm"), "(define-public a 2)").unwrap();
         old(&place.path().join("a.scm"));
-        let second = Tree::read(&directories, &first).unwrap();
+        let second = Tree::read(&directories, &[], &first).unwrap();
         assert!(!second.has_content_of(&first));
         std::fs::write(place.path().join("a.patch"), "").unwrap();
-        let third = Tree::read(&directories, &second).unwrap();
+        let third = Tree::read(&directories, &[], &second).unwrap();
         assert!(!third.has_content_of(&second), "a file that is no module counts by its name");
-        assert!(Tree::read(&directories, &third).unwrap().has_content_of(&third));
+        assert!(Tree::read(&directories, &[], &third).unwrap().has_content_of(&third));
     }
 
     #[test]
     fn a_file_changed_just_now_is_not_trusted() {
         let place = tempfile::tempdir().unwrap();
         std::fs::write(place.path().join("a.scm"), "1").unwrap();
-        let tree = Tree::read(&[place.path().to_owned()], &Tree::default()).unwrap();
+        let tree = Tree::read(&[place.path().to_owned()], &[], &Tree::default()).unwrap();
         assert_eq!(tree.unchanged(), [false]);
         assert!(!tree.has_same_folders());
     }
