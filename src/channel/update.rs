@@ -244,7 +244,8 @@ impl Update<'_> {
         addresses.extend(mirrors.map(String::as_str));
         addresses.dedup();
         let mut outcome = Ok(());
-        for address in addresses.into_iter().filter(|_| repository.is_remote()) {
+        let mut addresses = addresses.into_iter().filter(|_| repository.is_remote()).peekable();
+        while let Some(address) = addresses.next() {
             (self.tell)(Notice::Fetching { name: &declared.name, url: address });
             let agent = (self.agent)()?;
             let what = match wanted {
@@ -254,7 +255,11 @@ impl Update<'_> {
             outcome = repository.fetch(&agent, address, what);
             match &outcome {
                 Ok(()) => break,
-                Err(error) => (self.tell)(Notice::Failed { name: &declared.name, error }),
+                // The last one is the verb's error.
+                Err(error) if addresses.peek().is_some() => {
+                    (self.tell)(Notice::Failed { name: &declared.name, error });
+                }
+                Err(_) => {}
             }
         }
         outcome.map_err(failed)?;

@@ -110,12 +110,13 @@ impl<T: Transport> Transport for Forward<T> {
 }
 
 /// The beginning of a request with the server put in front of its path and a header behind its first line; `None` for
-/// other output. Only `GET` is ever sent.
+/// other output. Only `GET` and `POST` are ever sent.
 fn complete(output: &[u8], target: &[u8], header: &[u8]) -> Option<Vec<u8>> {
-    let path = output.strip_prefix(b"GET ").filter(|rest| rest.starts_with(b"/"))?;
+    let method: &[u8] = if output.starts_with(b"POST ") { b"POST " } else { b"GET " };
+    let path = output.strip_prefix(method).filter(|rest| rest.starts_with(b"/"))?;
     let end = path.windows(2).position(|pair| pair == b"\r\n")? + 2;
     let (line, rest) = path.split_at(end);
-    Some([b"GET ", target, line, header, rest].concat())
+    Some([method, target, line, header, rest].concat())
 }
 
 #[cfg(test)]
@@ -128,6 +129,8 @@ mod tests {
         let completed = complete(request, b"http://h.example.org", b"X: y\r\n").unwrap();
         let expected = "GET http://h.example.org/a?b HTTP/1.1\r\nX: y\r\nhost: h.example.org\r\n\r\n";
         assert_eq!(String::from_utf8(completed).unwrap(), expected);
+        let sent = complete(b"POST /a HTTP/1.1\r\n\r\nbody", b"http://h", b"").unwrap();
+        assert_eq!(sent, b"POST http://h/a HTTP/1.1\r\n\r\nbody");
         assert_eq!(complete(b"host: h.example.org\r\n", b"http://h", b""), None);
     }
 
