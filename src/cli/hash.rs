@@ -33,6 +33,8 @@ enum Format {
     Base16,
     /// Subresource integrity, `sha256-…`
     Sri,
+    /// Software Heritage's identifier, `swh:1:…`, by which its archive has it
+    Swhid,
 }
 
 /// Prints the hash.
@@ -40,6 +42,11 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let failed =
         |error: std::io::Error| Failure::new(format!("cannot read `{}`: {error}", arguments.path.display()));
     let metadata = std::fs::metadata(&arguments.path).map_err(failed)?;
+    if let Format::Swhid = arguments.format {
+        let identifier = crate::git::swhid(&arguments.path).map_err(failed)?;
+        writeln!(std::io::stdout(), "{identifier}")?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let digest = if arguments.recursive || metadata.is_dir() {
         nar::hash_tree(&arguments.path).map_err(|error| Failure::new(crate::report::chain(&error)))?
     } else {
@@ -57,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     let text = match arguments.format {
         Format::Base32 => digest.to_base32(),
         Format::Base16 => digest.to_base16(),
-        Format::Sri => digest.to_sri(),
+        Format::Sri | Format::Swhid => digest.to_sri(),
     };
     writeln!(std::io::stdout(), "{text}")?;
     Ok(ExitCode::SUCCESS)

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::apt::AptConfig;
 use super::error::Reason;
 use super::settings::Settings;
+use crate::hash::{Algorithm, Digest};
 
 /// Upstream projects with several servers, and the trees on them that hold the same files.
 const UPSTREAM: &[(&str, &[&str])] = &[
@@ -52,6 +53,25 @@ impl Mirrors {
     /// Mirrors of this host: the given settings and `/etc/apt`.
     pub fn of_host(settings: Settings) -> Mirrors {
         Self::new(settings, AptConfig::read(Path::new("/etc/apt")))
+    }
+
+    /// The addresses at which archives have a file of that hash, whoever published it.
+    pub fn of_digest(&self, name: &str, digest: &Digest) -> Vec<Address> {
+        if digest.algorithm() != Algorithm::Sha256 {
+            return Vec::new();
+        }
+        let archive = &self.settings.archive;
+        let filled = |pattern: &String| {
+            pattern
+                .replace("{name}", name)
+                .replace("{base32}", &digest.to_base32())
+                .replace("{base16}", &digest.to_base16())
+        };
+        let heritage = archive.endpoint.iter().map(|endpoint| {
+            format!("{}/api/1/content/sha256:{}/raw/", endpoint.trim_end_matches('/'), digest.to_base16())
+        });
+        let urls = archive.mirrors.iter().map(filled).chain(heritage);
+        urls.map(|url| Address { url, mirror: None, proxy: None }).collect()
     }
 
     /// The addresses that a URL stands for; never empty.
@@ -137,6 +157,26 @@ mod tests {
     #[test]
     fn other_addresses_stand_for_themselves() {
         assert_eq!(urls(&Mirrors::default(), "https://a.example.org/x"), ["https://a.example.org/x"]);
+    }
+
+    #[test]
+    fn archives_are_asked_by_hash() {
+        let settings: Settings = toml::from_str(
+            "[archive]\nendpoint = 'https://h.example.org/'\nmirrors = ['https://m.example.org/{name}/{base16}']",
+        )
+        .unwrap();
+        let digest = Digest::sha256(b"");
+        let found = Mirrors::new(settings, AptConfig::default()).of_digest("x.tar", &digest);
+        let urls: Vec<&str> = found.iter().map(|address| address.url.as_str()).collect();
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(
+            urls,
+            [
+                format!("https://m.example.org/x.tar/{hex}"),
+                format!("https://h.example.org/api/1/content/sha256:{hex}/raw/")
+            ]
+        );
+        assert!(Mirrors::default().of_digest("x", &digest).is_empty());
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub use error::{Failure, FetchError, Mismatch, Reason};
 pub use mirrors::{Address, Mirrors};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
-pub use settings::{ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
+pub use settings::{Archive, ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
 pub use transfer::file_path;
 use transfer::{Trouble, Watch, transfer};
 
@@ -185,6 +185,10 @@ impl Fetcher {
         }
         let silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         addresses.sort_by_key(|address: &Address| silent.contains(server(&address.url)));
+        // Archives are asked when nobody else has it.
+        if let Some(digest) = &download.expected {
+            addresses.extend(self.mirrors.of_digest(&download.name, digest));
+        }
         match unresolved.first() {
             _ if !addresses.is_empty() => Ok((addresses, unresolved)),
             Some(Failure { reason: Reason::NoMirror { mirror, settings }, .. }) => {

@@ -9,6 +9,10 @@
 //! connect-timeout = 10   # seconds until a server must have answered
 //! stall-timeout = 30     # seconds without a byte until it is given up
 //!
+//! [archive]                        # where sources that vanished are looked up by their hashes
+//! endpoint = "https://archive.example.org"                                # serves Software Heritage's API
+//! mirrors = ["https://files.example.org/{name}/sha256/{base32}"]          # also {base16}; asked first
+//!
 //! [substitutes]
 //! caches = ["https://cache.example.org"]
 //!
@@ -60,6 +64,9 @@ pub struct Settings {
     /// How patient to be.
     #[serde(default)]
     pub fetch: Patience,
+    /// Where sources that vanished are looked up.
+    #[serde(default)]
+    pub archive: Archive,
     /// Binary caches.
     #[serde(default)]
     pub substitutes: Substitutes,
@@ -90,6 +97,17 @@ pub struct Stores {
     /// Read-only stores below the user's own, in the order of looking, named as `HPCL_STORE` names a store.
     #[serde(default)]
     pub layers: Vec<PathBuf>,
+}
+
+/// The table `[archive]`: where files are looked up by their hashes when no address of theirs delivers them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Archive {
+    /// The address of a server with Software Heritage's API.
+    pub endpoint: Option<String>,
+    /// Addresses with `{name}`, and `{base32}` or `{base16}` of the SHA-256.
+    #[serde(default)]
+    pub mirrors: Vec<String>,
 }
 
 /// The table `[substitutes]`.

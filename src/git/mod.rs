@@ -12,6 +12,7 @@ mod openpgp;
 mod packet;
 mod signature;
 mod ssh_signature;
+mod swhid;
 
 use std::{
     collections::{BinaryHeap, HashSet},
@@ -25,6 +26,7 @@ use gix::{bstr::ByteSlice, remote::fetch::Tags};
 pub use error::GitError;
 pub use openpgp::{PublicKey, public_keys};
 pub use signature::{SignatureError, Signer, verify};
+pub use swhid::swhid;
 
 /// The name of a commit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

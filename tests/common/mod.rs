@@ -11,6 +11,8 @@
     reason = "helpers of tests; no test file uses all of them"
 )]
 
+pub mod origin;
+
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},

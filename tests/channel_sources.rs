@@ -1,0 +1,254 @@
+//! Where channels come from and who signed them: servers, mirrors, signatures.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+mod common;
+
+use std::{path::PathBuf, process::Command};
+
+use common::{
+    TestEnvironment,
+    origin::{Origin, channel, list, version_of},
+};
+
+/// A key of ssh-keygen and what makes git sign with it.
+fn ssh_key(environment: &TestEnvironment, name: &str, kind: &str) -> (String, Vec<String>) {
+    let file = environment.home().join(name);
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", kind, "-N", "", "-C", name, "-f"])
+        .arg(&file)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let public = std::fs::read_to_string(file.with_extension("pub")).unwrap();
+    let signing = ["-c", "gpg.format=ssh", "-c", &format!("user.signingkey={}", file.display())];
+    (public.trim().to_owned(), signing.iter().map(|text| (*text).to_owned()).collect())
+}
+
+fn commit_signed(origin: &Origin<'_>, signing: &[String], message: &str) -> String {
+    origin.git(&["add", "-A"]);
+    let mut arguments: Vec<&str> = signing.iter().map(String::as_str).collect();
+    arguments.extend(["commit", "-q", "--allow-empty", "-S", "-m", message]);
+    origin.git(&arguments);
+    origin.head()
+}
+
+#[test]
+fn signed_channels_are_checked() {
+    let environment = TestEnvironment::new();
+    let origin = Origin::new(&environment, "origin");
+    let (alice, by_alice) = ssh_key(&environment, "alice", "ed25519");
+    let (bob, by_bob) = ssh_key(&environment, "bob", "rsa");
+    let (_, by_mallory) = ssh_key(&environment, "mallory", "ecdsa");
+    let authorize = |keys: &[&String]| {
+        let keys: Vec<String> = keys.iter().map(|key| format!("{key:?}")).collect();
+        origin.write("channel.hpcl", &format!("(channel (version 0) (authorized-keys {}))", keys.join(" ")));
+    };
+    origin.commit("before anybody signed");
+    authorize(&[&alice]);
+    let first = commit_signed(&origin, &by_alice, "the first signed one");
+    let introduced = |key: &str| {
+        let introduction =
+            format!("(introduction (make-channel-introduction \"{first}\" (ssh-key \"{key}\")))");
+        list(&environment, &channel("x", &origin.path().display().to_string(), &introduction));
+    };
+    introduced(&bob);
+    assert!(environment.run(&["pull"]).failure(3).contains("not authorised"));
+    introduced(&alice);
+    environment.run(&["pull"]).success();
+    // Bob may sign what follows the commit that authorises him, and not that one itself.
+    authorize(&[&alice, &bob]);
+    commit_signed(&origin, &by_bob, "bob authorises bob");
+    assert!(environment.run(&["pull"]).failure(3).contains("bob authorises bob"));
+    origin.git(&["reset", "-q", "--hard", "HEAD^"]);
+    authorize(&[&alice, &bob]);
+    commit_signed(&origin, &by_alice, "alice authorises bob");
+    let good = commit_signed(&origin, &by_bob, "bob's own");
+    environment.run(&["pull"]).success();
+    for (said, commit) in [("is not signed", None), ("not authorised", Some(&by_mallory))] {
+        match commit {
+            Some(signing) => commit_signed(&origin, signing, "mallory's"),
+            None => origin.commit("nobody's"),
+        };
+        // What comes after does not make it good.
+        commit_signed(&origin, &by_alice, "alice follows");
+        let refused = environment.run(&["pull"]).failure(3);
+        assert!(refused.contains(said), "{refused}");
+        assert!(environment.run(&["describe"]).success().contains(&good));
+        origin.git(&["reset", "-q", "--hard", &good]);
+    }
+    // A signature that is another commit's.
+    let object = origin.git(&["cat-file", "commit", &good]);
+    environment.write("forged", &object.replace("bob's own", "forged"));
+    let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
+    origin.git(&["reset", "-q", "--hard", forged.trim()]);
+    let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
+    assert!(refused.contains("does not fit the commit"), "{refused}");
+}
+
+#[test]
+fn openpgp_signatures_are_checked_too() {
+    let environment = TestEnvironment::new();
+    let folder = environment.home().join("gnupg");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let gpg = |arguments: &[&str]| {
+        let output = Command::new("gpg")
+            .args([
+                "--homedir",
+                folder.to_str().unwrap(),
+                "--batch",
+                "--quiet",
+                "--pinentry-mode",
+                "loopback",
+                "--passphrase",
+                "",
+            ])
+            .args(arguments)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "gpg {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let origin = Origin::new(&environment, "origin");
+    let script = environment.write(
+        "gpg",
+        &format!(
+            "#!/bin/sh\nexec gpg --homedir '{}' --batch --pinentry-mode loopback --passphrase '' \"$@\"\n",
+            folder.display()
+        ),
+    );
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let mut keyring = String::new();
+    let mut keys = Vec::new();
+    for (name, kind) in [("alice", "ed25519"), ("bob", "rsa2048")] {
+        gpg(&["--quick-generate-key", name, kind, "cert", "never"]);
+        let listed = gpg(&["--with-colons", "--fingerprint", name]);
+        let fingerprint =
+            listed.lines().find_map(|line| line.strip_prefix("fpr:")).unwrap().trim_matches(':').to_owned();
+        // What signs is a subkey, which the main key vouches for.
+        gpg(&["--quick-add-key", &fingerprint, kind, "sign", "never"]);
+        keyring.push_str(&gpg(&["--armor", "--export", name]));
+        keys.push(fingerprint);
+    }
+    origin.git(&["checkout", "-q", "-b", "keyring"]);
+    origin.write("all.key", &keyring);
+    origin.commit("keys");
+    origin.git(&["checkout", "-q", "--orphan", "master"]);
+    origin.write(
+        ".guix-authorizations",
+        &format!("(authorizations (version 0) ((\"{}\" (name \"alice\")) (\"{}\")))", keys[0], keys[1]),
+    );
+    let signing = |name: &str| {
+        ["-c", &format!("gpg.program={}", script.display()), "-c", &format!("user.signingkey={name}")]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    let first = commit_signed(&origin, &signing("alice"), "first");
+    commit_signed(&origin, &signing("bob"), "second");
+    let introduction = format!(
+        "(introduction (make-channel-introduction \"{first}\" (openpgp-fingerprint \"{}\")))",
+        keys[0]
+    );
+    list(&environment, &channel("x", &origin.path().display().to_string(), &introduction));
+    environment.run(&["pull"]).success();
+    let object = origin.git(&["cat-file", "commit", "HEAD"]);
+    environment.write("forged", &object.replace("second", "forged"));
+    let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
+    origin.git(&["reset", "-q", "--hard", forged.trim()]);
+    let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
+    assert!(refused.contains("does not fit the commit"), "{refused}");
+    let _ = Command::new("gpgconf").args(["--homedir", folder.to_str().unwrap(), "--kill", "all"]).status();
+}
+
+/// Serves the repositories below a directory over HTTP, by git's own program.
+fn serve(directory: PathBuf) -> String {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for mut connection in listener.incoming().map_while(Result::ok) {
+            let mut reader = BufReader::new(connection.try_clone().unwrap());
+            let mut lines: Vec<String> = Vec::new();
+            loop {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) == 0 || line.trim().is_empty() {
+                    break;
+                }
+                lines.push(line.trim().to_owned());
+            }
+            let Some(first) = lines.first() else { continue };
+            let header = |name: &str| {
+                let found = lines.iter().find(|line| line.to_lowercase().starts_with(&format!("{name}:")));
+                found.map_or(String::new(), |line| line[name.len() + 1..].trim().to_owned())
+            };
+            let mut parts = first.split(' ');
+            let (method, target) = (parts.next().unwrap(), parts.next().unwrap());
+            let (path, query) = target.split_once('?').unwrap_or((target, ""));
+            let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
+            reader.read_exact(&mut body).unwrap();
+            let mut child = Command::new("git")
+                .args(["-c", "safe.directory=*", "http-backend"])
+                .env("GIT_PROJECT_ROOT", &directory)
+                .env("GIT_HTTP_EXPORT_ALL", "1")
+                .env("PATH_INFO", path)
+                .env("QUERY_STRING", query)
+                .env("REQUEST_METHOD", method)
+                .env("CONTENT_TYPE", header("content-type"))
+                .env("CONTENT_LENGTH", body.len().to_string())
+                .env("GIT_PROTOCOL", header("git-protocol"))
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            child.stdin.take().unwrap().write_all(&body).unwrap();
+            let answer = child.wait_with_output().unwrap().stdout;
+            let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+            let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+            let status = head.lines().find_map(|line| line.strip_prefix("Status: ")).unwrap_or("200 OK");
+            let rest: Vec<&str> = head.lines().filter(|line| !line.starts_with("Status: ")).collect();
+            let body = &answer[end + 4..];
+            let head = format!(
+                "HTTP/1.1 {status}\r\n{}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                rest.join("\r\n"),
+                body.len()
+            );
+            let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
+        }
+    });
+    url
+}
+
+#[test]
+fn repositories_elsewhere_are_fetched_and_mirrors_asked() {
+    let environment = TestEnvironment::new();
+    let origin = Origin::new(&environment, "served/tools.git");
+    for version in ["1", "2", "3"] {
+        origin.package("tool", version);
+        origin.commit(version);
+    }
+    let old = origin.git(&["rev-parse", "HEAD^"]).trim().to_owned();
+    let url = serve(environment.home().join("served"));
+    let address = format!("{url}/tools.git/.git");
+    list(&environment, &channel("tools", &address, ""));
+    let pulled = environment.run(&["pull"]);
+    assert!(pulled.stderr.contains("has no introduction"), "{}", pulled.stderr);
+    pulled.success();
+    assert_eq!(version_of(&environment, "tool"), "3");
+    origin.package("tool", "4");
+    origin.commit("4");
+    let pulled = environment.run(&["pull"]).success();
+    assert!(pulled.contains("one commit") && pulled.contains("tool 3 → 4"), "{pulled}");
+    let shown = environment.run(&["time-machine", "--commit", &old, "--", "show", "tool"]).success();
+    assert!(shown.contains("version: 2"), "{shown}");
+    // Nobody answers, but what was fetched is here; another address has what is new.
+    let dead = format!("{url}/gone.git");
+    list(&environment, &channel("tools", &dead, ""));
+    let refused = environment.run(&["pull"]).failure(4);
+    assert!(refused.contains("cannot fetch") && refused.contains("404"), "{refused}");
+    assert_eq!(version_of(&environment, "tool"), "4");
+    list(&environment, &channel("tools", &dead, &format!("(mirrors (list \"{address}\"))")));
+    let pulled = environment.run(&["pull"]);
+    assert!(pulled.stderr.contains("warning") && pulled.stderr.contains(&address), "{}", pulled.stderr);
+    pulled.success();
+}
