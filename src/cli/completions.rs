@@ -1,23 +1,44 @@
-//! `hpcl completions`: prints the completions for a shell.
+//! `hpcl completions`: prints what makes a shell complete commands, options and names of packages.
 
 use std::{io::Write, process::ExitCode};
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use clap::{Args, ValueEnum};
 
-use super::{Cli, Outcome};
+use super::{Outcome, complete};
+
+/// A shell that completes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Shell {
+    /// in ~/.bashrc: source <(hpcl completions bash)
+    Bash,
+    /// in ~/.zshrc, after compinit: source <(hpcl completions zsh)
+    Zsh,
+    /// in ~/.config/fish/config.fish: hpcl completions fish | source
+    Fish,
+    /// in ~/.elvish/rc.elv: eval (hpcl completions elvish | slurp)
+    Elvish,
+    /// in the profile of PowerShell
+    Powershell,
+}
 
 /// Arguments of `hpcl completions`.
 #[derive(Args)]
 pub struct Arguments {
-    /// bash, zsh, fish, elvish or powershell
+    /// The shell
     shell: Shell,
 }
 
 /// Prints the completions.
 pub fn run(arguments: &Arguments) -> Outcome {
+    let name = match arguments.shell {
+        Shell::Bash => "bash",
+        Shell::Zsh => "zsh",
+        Shell::Fish => "fish",
+        Shell::Elvish => "elvish",
+        Shell::Powershell => "powershell",
+    };
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut Cli::command(), "hpcl", &mut text);
+    complete::write_registration(name, &mut text)?;
     std::io::stdout().write_all(&text)?;
     Ok(ExitCode::SUCCESS)
 }

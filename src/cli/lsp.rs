@@ -344,7 +344,7 @@ fn location(place: &Place) -> Option<Location> {
 }
 
 /// Writes a text of the program's own library into the cache, so that the client can show it.
-fn library_file(name: &str, text: &str) -> Option<PathBuf> {
+pub(super) fn library_file(name: &str, text: &str) -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;

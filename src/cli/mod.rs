@@ -11,10 +11,12 @@ mod cache;
 mod channel;
 mod channels;
 mod closure;
+mod complete;
 mod completions;
 mod copy;
 mod describe;
 mod doctor;
+mod edit;
 mod eval;
 mod explain;
 mod fmt;
@@ -23,6 +25,7 @@ mod graph;
 mod hash;
 mod list_available;
 mod listing;
+mod locate;
 mod lock;
 mod lsp;
 mod options;
@@ -71,7 +74,7 @@ enum Verb {
     Channel(channel::Arguments),
     /// Compare what was built here with what binary caches have
     Challenge(weather::ChallengeArguments),
-    /// Print the shell completions for a shell
+    /// Print what makes a shell complete commands, options and names of packages
     Completions(completions::Arguments),
     /// Copy packages and all that they need between this store and another machine's, over ssh
     Copy(copy::Arguments),
@@ -79,6 +82,8 @@ enum Verb {
     Describe(describe::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
     Doctor(doctor::Arguments),
+    /// Open recipes in your editor
+    Edit(edit::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
     Eval(eval::Arguments),
     /// Explain the code of an error, or list all codes
@@ -95,6 +100,8 @@ enum Verb {
     Install(profile::InstallArguments),
     /// List the packages that can be built here, one a line
     ListAvailable(list_available::Arguments),
+    /// Say which packages have a file
+    Locate(locate::Arguments),
     /// Write down the channels, derivations and sources that packages come to
     Lock(lock::Arguments),
     /// Print the log of a build
@@ -154,6 +161,7 @@ pub fn main() -> ExitCode {
     if let Some(code) = build_process::dispatch(crate::builder::run) {
         return code;
     }
+    complete::answer();
     match dispatch(Cli::parse()) {
         Ok(code) => code,
         Err(failure) => failure.print(),
@@ -174,6 +182,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Copy(arguments) => copy::run(&arguments),
         Verb::Describe(arguments) => describe::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
+        Verb::Edit(arguments) => edit::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
@@ -182,6 +191,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Install(arguments) => profile::install(&arguments),
         Verb::ListAvailable(arguments) => list_available::run(&arguments),
+        Verb::Locate(arguments) => locate::run(&arguments),
         Verb::Lock(arguments) => lock::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),

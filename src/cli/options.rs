@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::cache::CacheOptions;
+use clap_complete::ArgValueCompleter;
+
+use super::{cache::CacheOptions, complete};
 
 /// Which packages: manifests, expressions, and specifications.
 #[derive(Args, Debug, Default, Clone)]
 pub struct PackageOptions {
     /// Packages: NAME, NAME@VERSION, NAME:OUTPUT or NAME@VERSION:OUTPUT
-    #[arg(value_name = "PACKAGE")]
+    #[arg(value_name = "PACKAGE", add = ArgValueCompleter::new(complete::packages))]
     pub packages: Vec<String>,
     /// Add the packages of a manifest
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]

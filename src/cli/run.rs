@@ -3,9 +3,10 @@
 use std::{ffi::OsString, path::Path};
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::{
-    Outcome,
+    Outcome, complete,
     options::{BuildOptions, PackageOptions, RecipeOptions, TransformationOptions},
     session,
     shell::Session,
@@ -16,6 +17,7 @@ use crate::report::{Failure, exit_code};
 #[derive(Args)]
 pub struct Arguments {
     /// The package: NAME, NAME@VERSION, NAME:OUTPUT or NAME@VERSION:OUTPUT
+    #[arg(add = ArgValueCompleter::new(complete::packages))]
     package: String,
     /// The program, where it is not called like the package
     #[arg(short, long, value_name = "NAME")]

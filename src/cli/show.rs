@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::{
-    Outcome,
+    Outcome, complete,
     listing::{self, Form},
     options::RecipeOptions,
     session,
@@ -19,7 +20,7 @@ use crate::{
 #[derive(Args)]
 pub struct Arguments {
     /// Packages: NAME or NAME@VERSION
-    #[arg(required = true, value_name = "PACKAGE")]
+    #[arg(required = true, value_name = "PACKAGE", add = ArgValueCompleter::new(complete::packages))]
     packages: Vec<String>,
     #[command(flatten)]
     form: Form,

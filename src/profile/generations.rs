@@ -19,6 +19,7 @@ use std::{
 
 use super::manifest::{Manifest, ManifestError};
 use crate::{
+    channel::place,
     store::{LocalStore, StoreError},
     store_path::StorePath,
 };
@@ -96,14 +97,10 @@ pub struct Generation {
     pub time: SystemTime,
 }
 
-/// Returns the directory of the user's state, below `$XDG_STATE_HOME`, else `~/.local/state`.
-///
-/// # Errors
-/// [`ProfileError::NoHome`].
-pub fn state_directory() -> Result<PathBuf, ProfileError> {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")));
-    Ok(state.ok_or(ProfileError::NoHome)?.join("hpcl"))
+/// Returns the directory of the user's profiles.
+fn profiles_directory() -> Result<PathBuf, ProfileError> {
+    let directory = place::state().ok_or(ProfileError::NoHome)?.join("profiles");
+    std::path::absolute(&directory).map_err(failed("find", &directory))
 }
 
 fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ProfileError {
@@ -121,7 +118,7 @@ impl Profile {
         let link = if name.as_os_str().as_encoded_bytes().contains(&b'/') {
             std::path::absolute(name).map_err(failed("find", name))?
         } else {
-            state_directory()?.join("profiles").join(name)
+            profiles_directory()?.join(name)
         };
         Ok(Profile { link })
     }
@@ -133,7 +130,7 @@ impl Profile {
 
     /// What names the profile on a command line; nothing for the usual one.
     pub fn argument(&self) -> Option<String> {
-        let own = state_directory().is_ok_and(|state| self.directory() == state.join("profiles"));
+        let own = profiles_directory().is_ok_and(|directory| self.directory() == directory);
         match self.name() {
             name if own && name == "default" => None,
             name if own => Some(name),

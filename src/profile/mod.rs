@@ -5,6 +5,7 @@
 //! come before what the variable held unless the environment is pure.
 
 mod difference;
+mod files;
 mod generations;
 mod hooks;
 mod manifest;
@@ -14,9 +15,10 @@ mod settings;
 use std::{ffi::OsString, path::Path};
 
 pub use difference::{Change, changes};
-pub use generations::{Generation, Profile, ProfileError, state_directory};
+pub use files::StoreFiles;
+pub use generations::{Generation, Profile, ProfileError};
 pub use hooks::hooks;
-pub use hpcl_lang::suggest::closest;
+pub use hpcl_lang::{natives::versions::compare as compare_versions, suggest::closest};
 pub use manifest::{Clash, Entry, Manifest, ManifestError};
 pub use pattern::GenerationPattern;
 pub use settings::{Kind, Setting, Shell, script, settings};

@@ -3,10 +3,11 @@
 use std::{collections::BTreeSet, io::Write};
 
 use clap::Args;
+use clap_complete::ArgValueCompleter;
 
 use super::{
     super::{
-        Outcome, listing,
+        Outcome, complete, listing,
         options::{BuildOptions, PackageOptions, RecipeOptions, TransformationOptions},
         session,
     },
@@ -35,7 +36,7 @@ pub struct InstallArguments {
 #[derive(Args)]
 pub struct RemoveArguments {
     /// Packages: NAME, NAME@VERSION, NAME:OUTPUT or NAME@VERSION:OUTPUT
-    #[arg(required = true, value_name = "PACKAGE")]
+    #[arg(required = true, value_name = "PACKAGE", add = ArgValueCompleter::new(complete::installed))]
     packages: Vec<String>,
     #[command(flatten)]
     profile: ProfileOptions,
@@ -47,7 +48,7 @@ pub struct RemoveArguments {
 #[derive(Args)]
 pub struct UpgradeArguments {
     /// Only packages whose names match [default: all]
-    #[arg(value_name = "REGEX")]
+    #[arg(value_name = "REGEX", add = ArgValueCompleter::new(complete::installed))]
     patterns: Vec<String>,
     /// Leave those whose names match as they are
     #[arg(long, value_name = "REGEX")]

@@ -3,10 +3,11 @@
 use std::{io::Write, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum, ValueHint};
+use clap_complete::ArgValueCompleter;
 
 use super::{
     super::{
-        Outcome, list_available,
+        Outcome, complete, list_available,
         listing::{self, Form},
         options::{BuildOptions, PackageOptions, RecipeOptions, TransformationOptions},
         realise, search, show,
@@ -35,10 +36,10 @@ enum KindName {
 #[derive(Args)]
 pub struct Arguments {
     /// Install packages
-    #[arg(short, long, value_name = "PACKAGE", num_args = 1..)]
+    #[arg(short, long, value_name = "PACKAGE", num_args = 1.., add = ArgValueCompleter::new(complete::packages))]
     install: Vec<String>,
     /// Remove packages
-    #[arg(short, long, value_name = "PACKAGE", num_args = 1..)]
+    #[arg(short, long, value_name = "PACKAGE", num_args = 1.., add = ArgValueCompleter::new(complete::installed))]
     remove: Vec<String>,
     /// Upgrade the packages whose names match, or all
     #[arg(short, long, value_name = "REGEX", num_args = 0..)]
