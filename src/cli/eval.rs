@@ -102,11 +102,12 @@ pub fn run(arguments: &Arguments) -> Outcome {
 /// Returns what is asked about packages of channels' directories, if nothing else is.
 fn question(arguments: &Arguments) -> Result<Option<Question>, Failure> {
     let files = arguments.targets.iter().any(|target| is_file(target)) || !arguments.manifest.is_empty();
-    let sources = !arguments.transformations.with_source.is_empty();
+    let sources = arguments.transformations.have_own_sources();
     if files || sources || arguments.derivation || arguments.recipes.locked.is_some() {
         return Ok(None);
     }
-    let asked = (&arguments.targets, &arguments.expression, arguments.transformations.pairs());
+    let (targets, expression) = (&arguments.targets, &arguments.expression);
+    let asked = (targets, expression, arguments.transformations.pairs(), session::providers()?);
     Ok(Question::new(&session::channels(&arguments.recipes)?, &format!("{asked:?}")))
 }
 

@@ -51,6 +51,49 @@ pub struct RecipeOptions {
 #[derive(Args, Debug, Default, Clone)]
 #[command(next_help_heading = "Transformations")]
 pub struct TransformationOptions {
+    /// Build PACKAGE from another source: a file, a directory, or an address to fetch it from
+    #[arg(long, value_name = "[PACKAGE[@VERSION]=]SOURCE", value_hint = ValueHint::AnyPath)]
+    pub with_source: Vec<String>,
+    /// Build PACKAGE from a Git repository
+    #[arg(long, value_name = "PACKAGE=ADDRESS")]
+    pub with_git_url: Vec<String>,
+    /// Build PACKAGE from the newest commit of a branch of its Git repository
+    #[arg(long, value_name = "PACKAGE=BRANCH")]
+    pub with_branch: Vec<String>,
+    /// Build PACKAGE from a commit or tag of its Git repository
+    #[arg(long, value_name = "PACKAGE=COMMIT")]
+    pub with_commit: Vec<String>,
+    /// Build PACKAGE from the source that its recipe names, of another version
+    #[arg(long, value_name = "PACKAGE=VERSION")]
+    pub with_version: Vec<String>,
+    /// Build PACKAGE from the newest version that is where its recipe's source is
+    #[arg(long, value_name = "PACKAGE")]
+    pub with_latest: Vec<String>,
+    /// Apply a patch to the source of PACKAGE
+    #[arg(long, value_name = "PACKAGE=FILE", value_hint = ValueHint::AnyPath)]
+    pub with_patch: Vec<String>,
+    /// Add a configure flag to PACKAGE
+    #[arg(long, value_name = "PACKAGE=FLAG")]
+    pub with_configure_flag: Vec<String>,
+    /// Keep the debugging information of PACKAGE; what depends on it is grafted
+    #[arg(long, value_name = "PACKAGE")]
+    pub with_debug_info: Vec<String>,
+    /// Compile PACKAGE and what depends on it with TOOLCHAIN
+    #[arg(long, value_name = "PACKAGE=TOOLCHAIN")]
+    pub with_c_toolchain: Vec<String>,
+    /// Build PACKAGE without running its tests
+    #[arg(long, value_name = "PACKAGE")]
+    pub without_tests: Vec<String>,
+    /// Compile what is marked tunable for one processor; without a name for this machine's. `--tune=list` lists the names
+    #[arg(
+        long,
+        value_name = "PROCESSOR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "native",
+        value_parser = processor
+    )]
+    pub tune: Option<String>,
     /// Replace dependency PACKAGE by REPLACEMENT everywhere, as in `openmpi=mpich`
     #[arg(long, value_name = "PACKAGE=REPLACEMENT")]
     pub with_input: Vec<String>,
@@ -61,15 +104,6 @@ pub struct TransformationOptions {
     /// Leave out the grafts that recipes ask for by `replacement`
     #[arg(long)]
     pub no_grafts: bool,
-    /// Build PACKAGE from another source
-    #[arg(long, value_name = "[PACKAGE[@VERSION]=]FILE")]
-    pub with_source: Vec<String>,
-    /// Add a configure flag to PACKAGE
-    #[arg(long, value_name = "PACKAGE=FLAG")]
-    pub with_configure_flag: Vec<String>,
-    /// Build PACKAGE without running its tests
-    #[arg(long, value_name = "PACKAGE")]
-    pub without_tests: Vec<String>,
 }
 
 /// How to build.
@@ -117,17 +151,86 @@ pub struct BuildOptions {
 }
 
 impl TransformationOptions {
-    /// Returns (name, value) pairs; sources are replaced before inputs.
+    /// Returns (name, value) pairs: other sources first, then how they are compiled, then what they are compiled with.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let tune: Vec<String> = self.tune.iter().cloned().collect();
         let groups = [
             ("with-source", &self.with_source),
+            ("with-git-url", &self.with_git_url),
+            ("with-branch", &self.with_branch),
+            ("with-commit", &self.with_commit),
+            ("with-version", &self.with_version),
+            ("with-latest", &self.with_latest),
+            ("with-patch", &self.with_patch),
             ("with-configure-flag", &self.with_configure_flag),
+            ("with-debug-info", &self.with_debug_info),
+            ("with-c-toolchain", &self.with_c_toolchain),
             ("without-tests", &self.without_tests),
+            ("tune", &tune),
             ("with-input", &self.with_input),
             ("with-graft", &self.with_graft),
         ];
         groups.iter().flat_map(|(name, values)| values.iter().map(|value| (*name, value.clone()))).collect()
     }
+
+    /// Whether sources are read that no recipe has a hash of, so that an earlier answer need not hold.
+    pub fn have_own_sources(&self) -> bool {
+        let own = [
+            &self.with_source,
+            &self.with_git_url,
+            &self.with_branch,
+            &self.with_commit,
+            &self.with_version,
+            &self.with_latest,
+            &self.with_patch,
+        ];
+        own.iter().any(|values| !values.is_empty())
+    }
+}
+
+/// Turns `native` into a name, so that derivations do not depend on where they were evaluated.
+fn processor(name: &str) -> Result<String, String> {
+    if name != "native" {
+        return Ok(name.to_owned());
+    }
+    native_processor().map(str::to_owned).ok_or_else(|| {
+        "it is not known what this machine's processor is called; name one, `--tune=list` lists them"
+            .to_owned()
+    })
+}
+
+/// The level of the x86-64 ABI that this processor has: what compilers agree on, whoever made it.
+#[cfg(target_arch = "x86_64")]
+fn native_processor() -> Option<&'static str> {
+    use std::arch::is_x86_feature_detected as has;
+    let v2 = has!("sse3")
+        && has!("ssse3")
+        && has!("sse4.1")
+        && has!("sse4.2")
+        && has!("popcnt")
+        && has!("cmpxchg16b");
+    let v3 = v2
+        && has!("avx")
+        && has!("avx2")
+        && has!("bmi1")
+        && has!("bmi2")
+        && has!("f16c")
+        && has!("fma")
+        && has!("lzcnt")
+        && has!("movbe");
+    let v4 =
+        v3 && has!("avx512f") && has!("avx512bw") && has!("avx512cd") && has!("avx512dq") && has!("avx512vl");
+    match (v2, v3, v4) {
+        (_, _, true) => Some("x86-64-v4"),
+        (_, true, _) => Some("x86-64-v3"),
+        (true, _, _) => Some("x86-64-v2"),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn native_processor() -> Option<&'static str> {
+    None
 }
 
 impl RecipeOptions {

@@ -1,6 +1,6 @@
 //! What verbs share: starting an evaluation, and turning options into requests.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, io::Write, path::PathBuf};
 
 use super::{
     channels,
@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     channel::{Channels, lock::Lock},
+    fetch::{FetchError, Settings},
     graph::NodeId,
     host::{Evaluated, Evaluation, Request},
     report::{Failure, color, indexing},
@@ -22,6 +23,11 @@ pub fn channels(recipes: &RecipeOptions) -> Result<Channels, Failure> {
     channels::sources(recipes.directories(), &instances)
 }
 
+/// Returns which packages provide interfaces by the user's settings.
+pub fn providers() -> Result<BTreeMap<String, String>, Failure> {
+    Ok(Settings::load().map_err(FetchError::from)?.providers)
+}
+
 /// Starts an evaluation over the channels in use and those of the options.
 pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
     let channels = channels(recipes)?;
@@ -29,9 +35,13 @@ pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
     if let Some(path) = &recipes.locked {
         evaluation.require(Lock::read(path)?);
     }
+    evaluation.prefer(providers()?);
     if let Some(progress) = indexing() {
         evaluation.tell_progress(progress);
     }
+    evaluation.tell_fetches(Box::new(|text| {
+        let _ = writeln!(anstream::stderr(), "{text}");
+    }));
     Ok(evaluation)
 }
 

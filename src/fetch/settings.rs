@@ -23,6 +23,9 @@
 //!
 //! [store]
 //! layers = ["/cluster/software"]   # read-only stores below the user's own; HPCL_STORE_LAYERS goes before
+//!
+//! [providers]                      # what provides an interface where nobody says
+//! mpi = "mpich"
 //! ```
 //!
 //! A missing file means that everything is at its default; a file that cannot be understood is an error, for a setting that is silently
@@ -73,6 +76,9 @@ pub struct Settings {
     /// The store.
     #[serde(default)]
     pub store: Stores,
+    /// Which package provides an interface, such as `mpi`, where recipes and commands do not say.
+    #[serde(default)]
+    pub providers: BTreeMap<String, String>,
     /// Object storage.
     #[serde(default)]
     pub s3: ObjectStorage,

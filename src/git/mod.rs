@@ -80,7 +80,7 @@ pub struct Repository {
 pub enum Wanted<'a> {
     /// A branch, or the remote's own choice, and the branch that has keys.
     Branch(Option<&'a str>, &'a str),
-    /// All branches and tags.
+    /// All branches and tags, and what the remote puts first.
     All,
 }
 
@@ -149,9 +149,9 @@ impl Repository {
                 },
                 format!("+refs/heads/{keys}:refs/heads/{keys}"),
             ],
-            Wanted::All => {
-                vec!["+refs/heads/*:refs/heads/*".to_owned(), "+refs/tags/*:refs/tags/*".to_owned()]
-            }
+            Wanted::All => ["+HEAD:refs/hpcl/HEAD", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+                .map(str::to_owned)
+                .to_vec(),
         };
         self.receive(agent, from, &refspecs)
             .map_err(|source| GitError::Fetch { url: from.to_owned(), source })
@@ -208,6 +208,18 @@ impl Repository {
         let Ok(platform) = self.inner.references() else { return Vec::new() };
         let Ok(branches) = platform.local_branches() else { return Vec::new() };
         branches.flatten().map(|branch| branch.name().shorten().to_string()).collect()
+    }
+
+    /// Returns the names of the tags, sorted.
+    pub fn tags(&self) -> Vec<String> {
+        let Ok(platform) = self.inner.references() else { return Vec::new() };
+        let Ok(tags) = platform.tags() else { return Vec::new() };
+        tags.flatten().map(|tag| tag.name().shorten().to_string()).collect()
+    }
+
+    /// Returns the commit that a tag names.
+    pub fn tag(&self, name: &str) -> Option<CommitId> {
+        self.reference(&format!("refs/tags/{name}"))
     }
 
     /// Whether a commit is here.

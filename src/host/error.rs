@@ -60,6 +60,14 @@ pub enum HostError {
         /// Why.
         source: crate::nar::NarError,
     },
+    /// A source that a transformation names cannot be fetched.
+    #[error("cannot fetch `{what}`: {reason}")]
+    Acquire {
+        /// Its address.
+        what: String,
+        /// Why.
+        reason: String,
+    },
     /// A builder-side module does not exist.
     #[error("there is no builder-side module `{name}`")]
     NoBuilderModule {
@@ -83,6 +91,7 @@ impl HostError {
             HostError::Name { .. } | HostError::Output { .. } => "E0702",
             HostError::Hash { .. } => "E0703",
             HostError::LocalFile { .. } | HostError::LocalTree { .. } => "E0704",
+            HostError::Acquire { .. } => "E0707",
             HostError::NoBuilderModule { .. } => "E0705",
             HostError::NotStageable { .. } => "E0706",
         }

@@ -133,6 +133,7 @@ pub struct Evaluation {
     color: bool,
     grafts: bool,
     lock: Option<Lock>,
+    providers: BTreeMap<String, String>,
 }
 
 impl Evaluation {
@@ -145,6 +146,7 @@ impl Evaluation {
             color,
             grafts: true,
             lock: None,
+            providers: BTreeMap::new(),
         }
     }
 
@@ -225,7 +227,12 @@ impl Evaluation {
         let options: Vec<Value> = request
             .transformations
             .iter()
-            .map(|(name, value)| Value::cons(Value::symbol(name), Value::string(value.clone())))
+            .map(|(name, value)| (*name, value.clone()))
+            .chain(self.providers.iter().map(|(name, provider)| {
+                // The version that interfaces have: a package that has the name of one is another matter.
+                ("with-input", format!("{name}@interface={provider}"))
+            }))
+            .map(|(name, value)| Value::cons(Value::symbol(name), Value::string(value)))
             .collect();
         let arguments = vec![Value::list(values), Value::list(specifications), Value::list(options)];
         self.grafts = !request.no_grafts;
@@ -311,6 +318,16 @@ impl Evaluation {
     /// Sets what is told while an index is made, which may take seconds.
     pub fn tell_progress(&mut self, progress: Progress) {
         self.interpreter.host_mut::<EvaluationHost>().progress = Some(progress);
+    }
+
+    /// Sets which packages provide interfaces where nothing else is asked for.
+    pub fn prefer(&mut self, providers: BTreeMap<String, String>) {
+        self.providers = providers;
+    }
+
+    /// Sets what is told when a source that has no hash is fetched.
+    pub fn tell_fetches(&mut self, told: super::Told) {
+        self.interpreter.host_mut::<EvaluationHost>().acquirer.told = Some(told);
     }
 
     fn call(&mut self, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {

@@ -3,6 +3,7 @@
 //! It collects the symbolic derivation graph and the sources (texts and local files) that it refers to while recipes
 //! are evaluated; nothing is written anywhere. Invariant: the result depends on the files read alone.
 
+mod acquire;
 mod answers;
 mod builder_modules;
 mod channels;
@@ -30,6 +31,8 @@ use hpcl_lang::{
     value::Value,
 };
 
+use acquire::Acquirer;
+pub use acquire::Told;
 pub use answers::Question;
 use builder_modules::{BuilderModule, builder_name, imported_modules};
 pub use channels::absolute;
@@ -70,6 +73,8 @@ pub struct EvaluationHost {
     pub interactive: bool,
     /// Whether programs have the names that lists of channels use.
     lists_channels: bool,
+    /// Fetches sources that have no hash.
+    acquirer: Acquirer,
     /// Is told while an index is made.
     pub progress: Option<Progress>,
     exports: OnceCell<Exports>,
@@ -95,6 +100,7 @@ impl EvaluationHost {
             exported: FxHashMap::default(),
             interactive: false,
             lists_channels: false,
+            acquirer: Acquirer::default(),
             progress: None,
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),

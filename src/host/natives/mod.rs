@@ -1,5 +1,6 @@
 //! The natives of the evaluation side, by topic.
 
+mod acquire;
 mod channel;
 mod derivation;
 mod files;
@@ -8,4 +9,5 @@ mod staged;
 use hpcl_lang::native::Native;
 
 /// All tables.
-pub const TABLES: [&[Native]; 4] = [derivation::TABLE, staged::TABLE, files::TABLE, channel::TABLE];
+pub const TABLES: [&[Native]; 5] =
+    [acquire::TABLE, derivation::TABLE, staged::TABLE, files::TABLE, channel::TABLE];

@@ -1,0 +1,162 @@
+//! Sources that transformations name and whose hash nobody wrote down: they are fetched while packages are evaluated.
+//!
+//! Files come by the fetcher, with its mirrors and proxies, into the user's cache, by name of their address; what lies on this machine
+//! is used where it lies. The result is a local file, so derivations depend on its content and not on where it came from.
+//! Invariant: only what a user asks for by a transformation comes this way; recipes have hashes.
+
+use std::{
+    cell::OnceCell,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
+
+use regex::Regex;
+
+use super::HostError;
+use crate::{
+    channel::place,
+    executor::chain,
+    fetch::{Download, Fetcher, file_path},
+    git::{Repository, Wanted},
+    hash::Digest,
+};
+
+/// Which commit of a repository.
+#[derive(Clone, Copy, Debug)]
+pub enum Revision<'a> {
+    /// What the repository itself puts first.
+    Head,
+    /// The newest of a branch.
+    Branch(&'a str),
+    /// The one of that name, whole or its beginning, or that a tag names.
+    Commit(&'a str),
+}
+
+/// Says what is being fetched.
+pub type Told = Box<dyn Fn(&str)>;
+
+/// Fetches what evaluation asks for.
+#[derive(Default)]
+pub struct Acquirer {
+    fetcher: OnceCell<Fetcher>,
+    /// Is told of each transfer.
+    pub told: Option<Told>,
+}
+
+impl Acquirer {
+    /// Returns a file of this machine with the content at an address.
+    ///
+    /// # Errors
+    /// [`HostError::Acquire`].
+    pub fn file(&self, url: &str) -> Result<PathBuf, HostError> {
+        if let Some(path) = file_path(url) {
+            return Ok(path);
+        }
+        let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
+        let directory = cached("downloads", url).ok_or_else(no_home).map_err(failed)?;
+        let name = url.split(['?', '#']).next().unwrap_or(url).rsplit('/').next().unwrap_or_default();
+        let name = if name.is_empty() { "download" } else { name };
+        let file = directory.join(name);
+        if !file.is_file() {
+            self.tell(&format!("fetching {url}"));
+            std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
+            let download = Download { name: name.to_owned(), urls: vec![url.to_owned()], expected: None };
+            self.fetcher()?
+                .fetch(&download, &file, &mut |_| ControlFlow::Continue(()))
+                .map_err(|error| failed(chain(&error)))?;
+        }
+        Ok(file)
+    }
+
+    /// Returns the names in a directory of a server, as its index page has them.
+    ///
+    /// # Errors
+    /// [`HostError::Acquire`].
+    pub fn names(&self, url: &str) -> Result<Vec<String>, HostError> {
+        let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
+        if let Some(path) = file_path(url) {
+            let entries = std::fs::read_dir(&path).map_err(|error| failed(error.to_string()))?;
+            let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+            return Ok(names.collect());
+        }
+        self.tell(&format!("looking at {url}"));
+        let page = self.fetcher()?.fetch_bytes("index", url, None).map_err(|error| failed(chain(&error)))?;
+        let links = Regex::new(r#"(?i)href\s*=\s*["']?([^"'>\s]+)"#).expect("it was tested");
+        let page = String::from_utf8_lossy(&page);
+        let last = |link: &str| {
+            link.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next().map(str::to_owned)
+        };
+        Ok(links.captures_iter(&page).filter_map(|link| last(link.get(1)?.as_str())).collect())
+    }
+
+    /// Returns a directory of this machine with the files of a commit of a repository.
+    ///
+    /// # Errors
+    /// [`HostError::Acquire`].
+    pub fn checkout(&self, url: &str, revision: &Revision<'_>) -> Result<PathBuf, HostError> {
+        let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
+        let cache = place::cache().ok_or_else(no_home).map_err(failed)?;
+        let repository = self.repository(url, &cache, revision)?;
+        let id = match revision {
+            Revision::Head => repository.branch(None).map_err(|error| failed(chain(&error)))?,
+            Revision::Branch(name) => repository.branch(Some(name)).map_err(|error| failed(chain(&error)))?,
+            Revision::Commit(name) => repository
+                .tag(name)
+                .or_else(|| repository.abbreviated(name))
+                .ok_or_else(|| failed(format!("it has neither a commit nor a tag `{name}`")))?,
+        };
+        let directory = cache.join("checkouts").join(format!("source-{id}"));
+        repository.export(id, &directory).map_err(|error| failed(chain(&error)))?;
+        Ok(directory)
+    }
+
+    /// Returns the names of a repository's tags.
+    ///
+    /// # Errors
+    /// [`HostError::Acquire`].
+    pub fn tags(&self, url: &str) -> Result<Vec<String>, HostError> {
+        let cache = place::cache().ok_or_else(no_home);
+        let cache = cache.map_err(|reason| HostError::Acquire { what: url.to_owned(), reason })?;
+        Ok(self.repository(url, &cache, &Revision::Head)?.tags())
+    }
+
+    /// The copy of a repository, with all that is new unless it has the commit already, which never changes.
+    fn repository(&self, url: &str, cache: &Path, revision: &Revision<'_>) -> Result<Repository, HostError> {
+        let failed = |error| HostError::Acquire { what: url.to_owned(), reason: chain(&error) };
+        let repository = Repository::open(url, &cache.join("git")).map_err(failed)?;
+        let known = match revision {
+            Revision::Commit(name) => repository.abbreviated(name).is_some(),
+            Revision::Branch(_) | Revision::Head => false,
+        };
+        if repository.is_remote() && !known {
+            self.tell(&format!("fetching {url}"));
+            repository.fetch(self.fetcher()?.agent(), url, Wanted::All).map_err(failed)?;
+        }
+        Ok(repository)
+    }
+
+    fn fetcher(&self) -> Result<&Fetcher, HostError> {
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher);
+        }
+        let made = Fetcher::of_host()
+            .map_err(|error| HostError::Acquire { what: "sources".to_owned(), reason: chain(&error) })?;
+        Ok(self.fetcher.get_or_init(|| made))
+    }
+
+    fn tell(&self, text: &str) {
+        if let Some(told) = &self.told {
+            told(text);
+        }
+    }
+}
+
+/// A directory of the user's cache for what an address has.
+fn cached(kind: &str, url: &str) -> Option<PathBuf> {
+    let digest = Digest::sha256(url.as_bytes()).to_base32();
+    Some(place::cache()?.join(kind).join(digest.get(..20).unwrap_or(&digest)))
+}
+
+fn no_home() -> String {
+    "neither `XDG_CACHE_HOME` nor `HOME` is set, so there is no place for it".to_owned()
+}
