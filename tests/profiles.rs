@@ -298,6 +298,49 @@ fn shells_are_told_where_things_are() {
 }
 
 #[test]
+fn an_environment_is_remembered_while_nothing_it_depends_on_changes() {
+    let Some(user) = User::new("an_environment_is_remembered_while_nothing_it_depends_on_changes") else {
+        return;
+    };
+    let says = |program: &str| {
+        let run = user.run(&["shell", "-m", "manifest.scm", "--", program]);
+        if run.code == 0 { run.success().trim_end().to_owned() } else { format!("ends with {}", run.code) }
+    };
+    user.environment.write("manifest.scm", "(specifications->manifest (list \"one\"))\n");
+    assert_eq!((says("one").as_str(), says("one").as_str()), ("one 1.0", "one 1.0"));
+    user.channel("1.1");
+    assert_eq!(says("one"), "one 1.1");
+    user.environment.write("manifest.scm", "(specifications->manifest (list \"three\"))\n");
+    assert_eq!((says("three").as_str(), says("one").as_str()), ("three 1.0", "ends with 127"));
+    // Once it is collected it is built again.
+    user.run(&["gc"]).success();
+    assert_eq!(says("three"), "three 1.0");
+    let settings = user.run(&["shell", "-m", "manifest.scm", "--search-paths", "--shell=fish"]).success();
+    assert!(settings.contains("set -gx PATH") && settings.contains("-profile/bin"), "{settings}");
+    let json = user.json(&["shell", "three", "--search-paths"]);
+    assert_eq!(json[1]["variable"], "C_INCLUDE_PATH");
+    // Hooks serve environments too.
+    user.run(&["shell", "manual", "--", "sh", "-c", "test -f $HPCL_ENVIRONMENT/share/info/dir"]).success();
+}
+
+#[test]
+fn what_a_name_might_mean_is_told() {
+    let Some(user) = User::new("what_a_name_might_mean_is_told") else { return };
+    let text = RECIPES.replace("VERSION", "1.0").replace(
+        "(define-public three",
+        "(define-public also-three (package (inherit lib) (name \"three\") (version \"1.0\")))\n\
+         (define-public old (package (inherit lib) (name \"four\") (properties `((superseded . ,lib-2)))))\n(define-public three",
+    );
+    user.environment.write("recipes/my/tools.scm", &text);
+    let ambiguous = user.run(&["build", "-n", "three"]);
+    assert!(ambiguous.stderr.contains("warning: `three@1.0` is ambiguous: of those at "), "{ambiguous:?}");
+    let superseded = user.run(&["build", "-n", "four"]);
+    assert!(superseded.stderr.contains("`four@1` has been superseded by `lib@2`"), "{superseded:?}");
+    assert!(superseded.stdout.contains("lib-2"), "{superseded:?}");
+    assert!(!user.run(&["build", "-n", "one"]).stderr.contains("warning"));
+}
+
+#[test]
 fn hooks_run_where_they_have_something_to_do() {
     let Some(user) = User::new("hooks_run_where_they_have_something_to_do") else { return };
     user.run(&["install", "three"]).success();

@@ -11,7 +11,7 @@ use crate::{
     fetch::{FetchError, Settings},
     graph::NodeId,
     host::{Evaluated, Evaluation, Request},
-    report::{Failure, color, indexing},
+    report::{Failure, color, indexing, warning},
 };
 
 /// Returns the channels of the options, then those that were pulled, then the bundled ones.
@@ -42,6 +42,7 @@ pub fn evaluation(recipes: &RecipeOptions) -> Result<Evaluation, Failure> {
     evaluation.tell_fetches(Box::new(|text| {
         let _ = writeln!(anstream::stderr(), "{text}");
     }));
+    evaluation.tell_warnings(warning);
     Ok(evaluation)
 }
 

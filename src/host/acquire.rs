@@ -5,7 +5,7 @@
 //! Invariant: only what a user asks for by a transformation comes this way; recipes have hashes.
 
 use std::{
-    cell::OnceCell,
+    cell::{Cell, OnceCell},
     ops::ControlFlow,
     path::{Path, PathBuf},
 };
@@ -39,16 +39,23 @@ pub type Told = Box<dyn Fn(&str)>;
 #[derive(Default)]
 pub struct Acquirer {
     fetcher: OnceCell<Fetcher>,
+    used: Cell<bool>,
     /// Is told of each transfer.
     pub told: Option<Told>,
 }
 
 impl Acquirer {
+    /// Whether it was asked for anything, so that the same evaluation may come to something else tomorrow.
+    pub fn was_used(&self) -> bool {
+        self.used.get()
+    }
+
     /// Returns a file of this machine with the content at an address.
     ///
     /// # Errors
     /// [`HostError::Acquire`].
     pub fn file(&self, url: &str) -> Result<PathBuf, HostError> {
+        self.used.set(true);
         if let Some(path) = file_path(url) {
             return Ok(path);
         }
@@ -73,6 +80,7 @@ impl Acquirer {
     /// # Errors
     /// [`HostError::Acquire`].
     pub fn names(&self, url: &str) -> Result<Vec<String>, HostError> {
+        self.used.set(true);
         let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
         if let Some(path) = file_path(url) {
             let entries = std::fs::read_dir(&path).map_err(|error| failed(error.to_string()))?;
@@ -94,6 +102,7 @@ impl Acquirer {
     /// # Errors
     /// [`HostError::Acquire`].
     pub fn checkout(&self, url: &str, revision: &Revision<'_>) -> Result<PathBuf, HostError> {
+        self.used.set(true);
         let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
         let cache = place::cache().ok_or_else(no_home).map_err(failed)?;
         let repository = self.repository(url, &cache, revision)?;
@@ -115,6 +124,7 @@ impl Acquirer {
     /// # Errors
     /// [`HostError::Acquire`].
     pub fn tags(&self, url: &str) -> Result<Vec<String>, HostError> {
+        self.used.set(true);
         let cache = place::cache().ok_or_else(no_home);
         let cache = cache.map_err(|reason| HostError::Acquire { what: url.to_owned(), reason })?;
         Ok(self.repository(url, &cache, &Revision::Head)?.tags())

@@ -24,7 +24,8 @@ const KEPT: std::time::Duration = std::time::Duration::from_secs(7 * 24 * 3600);
 /// A question about packages of channels as they are now.
 pub struct Question {
     keeper: Keeper,
-    index: Stamp,
+    /// That of the directories; the bundled channels are as the program is, which the key has.
+    index: Option<Stamp>,
     file: PathBuf,
 }
 
@@ -37,11 +38,8 @@ struct Answer<T> {
 impl Question {
     /// Returns the question that `text` is, unless there is no fresh index of the channels.
     pub fn new(channels: &Channels, text: &str) -> Option<Question> {
-        if channels.directories().is_empty() {
-            return None;
-        }
         let keeper = Keeper::new(channels);
-        let index = keeper.fresh()?;
+        let index = if channels.directories().is_empty() { None } else { Some(keeper.fresh()?) };
         let whole =
             format!("{}\n{index:?}\n{}\n{text}", keeper.key(), std::env::current_dir().ok()?.display());
         let name = crate::hash::base32_encode(digest(whole.as_bytes()).get(..20)?);
@@ -58,6 +56,9 @@ impl Question {
 
     /// Keeps what was found, if it can be told when that is no longer so.
     pub fn keep<T: Serialize>(&self, evaluated: &Evaluated, rows: T) {
+        if evaluated.acquired {
+            return;
+        }
         let mut local_files = Vec::new();
         for source in evaluated.sources.values() {
             if let SourceContent::Local(path) = source {
@@ -67,7 +68,7 @@ impl Question {
                 }
             }
         }
-        if self.keeper.fresh() != Some(self.index) {
+        if self.index.is_some() && self.keeper.fresh() != self.index {
             return;
         }
         if let Ok(bytes) = serde_json::to_vec(&Answer { local_files, rows }) {

@@ -125,6 +125,8 @@ pub struct Evaluated {
     pub sources: BTreeMap<StorePath, SourceContent>,
     /// Derivations of packages that have a replacement, and those of the replacements.
     pub replacements: Vec<(NodeId, NodeId)>,
+    /// Whether it depends on what repositories and servers have today.
+    pub acquired: bool,
 }
 
 /// One evaluation.
@@ -296,7 +298,8 @@ impl Evaluation {
                 return Err(EvaluationError::Drift { drifts, other_bundled: !lock.has_same_bundled() });
             }
         }
-        Ok(Evaluated { graph, sources: std::mem::take(&mut host.sources), replacements })
+        let sources = std::mem::take(&mut host.sources);
+        Ok(Evaluated { graph, sources, replacements, acquired: host.acquirer.was_used() })
     }
 
     /// Lowers the replacements of the packages in the graph, and of those that come with them.
@@ -313,6 +316,11 @@ impl Evaluation {
             }
         }
         Ok(pairs)
+    }
+
+    /// Sets what is told what the user should know.
+    pub fn tell_warnings(&mut self, warning: fn(&str)) {
+        self.interpreter.host_mut::<EvaluationHost>().warning = Some(warning);
     }
 
     /// Sets what is told while an index is made, which may take seconds.

@@ -77,6 +77,9 @@ pub struct EvaluationHost {
     acquirer: Acquirer,
     /// Is told while an index is made.
     pub progress: Option<Progress>,
+    /// Is told what the user should know.
+    pub warning: Option<fn(&str)>,
+    warned: BTreeSet<String>,
     exports: OnceCell<Exports>,
     /// The graph so far.
     pub graph: GraphBuilder,
@@ -102,6 +105,8 @@ impl EvaluationHost {
             lists_channels: false,
             acquirer: Acquirer::default(),
             progress: None,
+            warning: None,
+            warned: BTreeSet::new(),
             exports: OnceCell::new(),
             graph: GraphBuilder::new(),
             sources: BTreeMap::new(),
@@ -139,6 +144,15 @@ impl EvaluationHost {
         let index = Rc::new(index);
         *self.index.borrow_mut() = Some(index.clone());
         Ok(index)
+    }
+
+    /// Tells the user something, once.
+    fn warn(&mut self, text: &str) {
+        if let Some(warning) = self.warning
+            && self.warned.insert(text.to_owned())
+        {
+            warning(text);
+        }
     }
 
     /// Asks the index something; one that turns out to be damaged is made anew.

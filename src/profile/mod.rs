@@ -24,7 +24,7 @@ pub use pattern::GenerationPattern;
 pub use settings::{Kind, Setting, Shell, script, settings};
 
 /// An environment variable that lists files or directories of packages.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SearchPath {
     /// The variable.
     pub variable: String,

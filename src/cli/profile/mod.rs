@@ -14,6 +14,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 
 pub use install::{InstallArguments, RemoveArguments, UpgradeArguments, install, remove, upgrade};
+pub use search_paths::{ShellName, print_settings};
+pub use transaction::{make, realised};
 
 /// Which profile.
 #[derive(Args, Debug, Default, Clone)]

@@ -99,6 +99,18 @@ pub fn change(
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds what is planned and returns the manifest of it; nothing if it was only to be shown what would be built.
+pub fn realised(
+    evaluated: &mut Evaluated,
+    store: &LocalStore,
+    planned: &[Planned],
+    build: &BuildOptions,
+) -> Result<Option<Manifest>, Failure> {
+    let slots: Vec<Slot> = planned.iter().cloned().map(Slot::New).collect();
+    let paths = realise::realise(evaluated, store, &wanted(&slots), build)?;
+    Ok(paths.map(|paths| manifest(&slots, &mut paths.iter())))
+}
+
 /// Makes the profile of a manifest whose items are there.
 pub fn make(store: &LocalStore, manifest: &Manifest, build: &BuildOptions) -> Result<StorePath, Failure> {
     let entries = manifest.transitive();

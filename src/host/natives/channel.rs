@@ -64,6 +64,14 @@ pub const TABLE: &[Native] = &[
         function: similar_packages,
     },
     Native {
+        name: "%warn",
+        arity: (1, Some(1)),
+        side: Side::Evaluation,
+        doc: "Tells the user a text, once; the value of nothing depends on it.",
+        example: ("", ""),
+        function: warn,
+    },
+    Native {
         name: "%raise-diagnostic",
         arity: (2, None),
         side: Side::Both,
@@ -126,6 +134,12 @@ fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Va
     let name = expect_string("%similar-packages", arguments, 0)?;
     let near = host(context)?.ask_index(|index| index.similar(name))?;
     Ok(Value::list(near.into_iter().map(Value::string).collect::<Vec<_>>()))
+}
+
+fn warn(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
+    let text = expect_string("%warn", arguments, 0)?;
+    host(context)?.warn(text);
+    Ok(Value::Unspecified)
 }
 
 fn raise_diagnostic(_: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
