@@ -6,22 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{TestEnvironment, sandbox_or_skip, trivial_package};
-
-/// `top` refers to `low`; both come from `low`'s builder being what it is.
-fn recipe(text: &str) -> String {
-    let low = trivial_package(
-        "\"low\"",
-        &format!("#~(call-with-output-file #$output (lambda (port) (display \"{text}\" port)))"),
-    );
-    let top = trivial_package(
-        "\"top\"",
-        "#~(begin (mkdir #$output) (symlink #$low (string-append #$output \"/low\")))",
-    );
-    format!(
-        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{top}"
-    )
-}
+use common::{TestEnvironment, sandbox_or_skip, two_packages};
 
 #[test]
 fn one_file_takes_a_closure_and_its_recipe_to_another_store() {
@@ -29,7 +14,7 @@ fn one_file_takes_a_closure_and_its_recipe_to_another_store() {
         return;
     }
     let one = TestEnvironment::new();
-    one.write("recipe.hpcl", &recipe("hello"));
+    one.write("recipe.hpcl", &two_packages("\"hello\""));
     one.write("channel/more.hpcl", "(define-module (more))\n");
     one.write("channel/.git/config", "not for others");
     let bundle = ["bundle", "-L", "channel", "-f", "recipe.hpcl", "-o"];
@@ -72,7 +57,7 @@ fn a_signed_bundle_needs_trust_and_a_damaged_one_changes_nothing() {
         return;
     }
     let one = TestEnvironment::new();
-    one.write("recipe.hpcl", &recipe("hello"));
+    one.write("recipe.hpcl", &two_packages("\"hello\""));
     let public = one.run(&["cache", "keygen", "site-1", "-o", "key"]).success();
     one.run(&["bundle", "--key", "key", "-f", "recipe.hpcl", "-o", "signed"]).success();
     let bytes = fs::read(one.home().join("signed")).unwrap();
@@ -100,7 +85,7 @@ fn caches_are_asked_what_they_have_and_challenged() {
         return;
     }
     let one = TestEnvironment::new();
-    one.write("recipe.hpcl", &recipe("hello"));
+    one.write("recipe.hpcl", &two_packages("\"hello\""));
     one.run(&["cache", "push", "--to", "cache", "-f", "recipe.hpcl"]).success();
     let cache = one.home().join("cache").display().to_string();
     let whole = one.run(&["weather", "--cache", &cache, "-f", "recipe.hpcl"]).success();
@@ -111,7 +96,7 @@ fn caches_are_asked_what_they_have_and_challenged() {
 
     // Another user's build of the same derivation that came out differently, as of a compiler that records the time.
     let other = TestEnvironment::new();
-    other.write("recipe.hpcl", &recipe("hello"));
+    other.write("recipe.hpcl", &two_packages("\"hello\""));
     let built = other.run(&["build", "-f", "recipe.hpcl"]).success();
     let low = fs::read_link(other.home().join(built.trim().replace("HOME/", "")).join("low")).unwrap();
     let item = low.file_name().unwrap().to_str().unwrap().to_owned();

@@ -4,31 +4,16 @@
 
 mod common;
 
-use common::{TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{TestEnvironment, chain, sandbox_or_skip};
 
 fn recipes() -> String {
-    let link = trivial_package(
-        "name",
+    chain(
         "#~(begin
              (mkdir #$output)
              (call-with-output-file (string-append #$output \"/data\")
                (lambda (port) (display (make-string 50000 #\\x) port)))
              (call-with-output-file (string-append #$output \"/user\")
                (lambda (port) (display #$input port))))",
-    );
-    format!(
-        "(define-module (chain)
-  #:use-module (guix packages)
-  #:use-module (guix gexp)
-  #:use-module (guix build-system trivial))
-
-(define (link name input)
-  {link})
-
-(define-public low (link \"low\" \"nothing\"))
-(define-public middle (link \"middle\" low))
-(define-public top (link \"top\" middle))
-"
     )
 }
 

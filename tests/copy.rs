@@ -6,17 +6,15 @@ mod common;
 
 use std::{
     fs,
-    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::Command,
 };
 
-use common::{Run, TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{Ended, Run, TestEnvironment, free_port, sandbox_or_skip, serve, two_packages};
 
 /// An sshd on a port of its own; ended when dropped.
 struct Server {
-    process: Child,
+    _process: Ended,
     port: u16,
     keys: tempfile::TempDir,
 }
@@ -41,7 +39,7 @@ impl Server {
                 .unwrap();
             assert!(status.success());
         }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\n\
              StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin yes\nPasswordAuthentication no\n\
@@ -52,20 +50,8 @@ impl Server {
         fs::write(keys.path().join("config"), config).unwrap();
         // Started by root, it wants this directory, which a service manager would have made.
         let _ = fs::create_dir_all("/run/sshd");
-        let process = Command::new(sshd)
-            .arg("-D")
-            .arg("-f")
-            .arg(keys.path().join("config"))
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(30), "sshd does not listen");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Some(Server { process, port, keys })
+        let process = serve(Command::new(sshd).arg("-D").arg("-f").arg(keys.path().join("config")), port);
+        Some(Server { _process: process, port, keys })
     }
 
     fn run(&self, user: &TestEnvironment, arguments: &[&str]) -> Run {
@@ -83,27 +69,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn recipe() -> String {
-    let low = trivial_package(
-        "\"low\"",
-        "#~(call-with-output-file #$output (lambda (port) (display #$output port)))",
-    );
-    let top = trivial_package(
-        "\"top\"",
-        "#~(begin (mkdir #$output) (symlink #$low (string-append #$output \"/low\")))",
-    );
-    format!(
-        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{top}"
-    )
-}
-
 #[test]
 fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
     const TEST: &str = "a_closure_goes_to_a_machine_without_anything_and_comes_back";
@@ -113,7 +78,7 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
     let far = TestEnvironment::new();
     let Some(server) = Server::start(far.home(), TEST) else { return };
     let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &recipe());
+    near.write("recipe.hpcl", &two_packages("#$output"));
     let address = server.address();
     let run = server.run(&near, &["copy", "--to", &address, "-f", "recipe.hpcl"]);
     assert!(run.stderr.contains("there is no hpcl at 127.0.0.1: bringing this one"), "{}", run.stderr);
@@ -130,7 +95,7 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
     again.success();
 
     let third = TestEnvironment::new();
-    third.write("recipe.hpcl", &recipe());
+    third.write("recipe.hpcl", &two_packages("#$output"));
     let back = server.run(&third, &["copy", "--from", &address, "-f", "recipe.hpcl"]);
     assert!(
         back.stderr.contains("2 items were copied") && !back.stderr.contains("building"),
@@ -151,7 +116,7 @@ fn a_machine_that_cannot_be_reached_is_named() {
         return;
     }
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", &recipe());
+    user.write("recipe.hpcl", &two_packages("#$output"));
     let mut command = user.command(&["copy", "--to", "ssh://127.0.0.1:1", "-f", "recipe.hpcl"]);
     command.env("HPCL_SSH_OPTIONS", "-F none -o BatchMode=yes");
     let message = user.finish(command).failure(1);
@@ -172,7 +137,7 @@ fn another_machine_holds_a_cache() {
     let far = TestEnvironment::new();
     let Some(server) = Server::start(far.home(), TEST) else { return };
     let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &recipe());
+    near.write("recipe.hpcl", &two_packages("#$output"));
     let cache = format!("{}/~/shared/it's a cache", server.address());
     // Nothing but a shell and tar is needed there.
     let trusted = near.run(&["cache", "keygen", "near-1", "-o", "key"]).success();
@@ -196,7 +161,7 @@ fn another_machine_holds_a_cache() {
     );
 
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", &recipe());
+    user.write("recipe.hpcl", &two_packages("#$output"));
     let pull = ["cache", "pull", "--cache", &cache, "-f", "recipe.hpcl"];
     let untrusted = server.run(&user, &pull).failure(4);
     assert!(untrusted.contains("no key that you trust signed"), "{untrusted}");
@@ -208,7 +173,7 @@ fn another_machine_holds_a_cache() {
         fs::write(entry.unwrap().path(), "changed").unwrap();
     }
     let third = TestEnvironment::new();
-    third.write("recipe.hpcl", &recipe());
+    third.write("recipe.hpcl", &two_packages("#$output"));
     third.run(&["cache", "trust", trusted]).success();
     let built = server.run(&third, &["build", "--cache", &cache, "-f", "recipe.hpcl"]);
     assert!(built.stderr.contains("has the wrong hash"), "{}", built.stderr);
@@ -227,10 +192,10 @@ fn the_store_of_another_machine_is_a_cache() {
     let far = TestEnvironment::new();
     let Some(server) = Server::start(far.home(), TEST) else { return };
     let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &recipe());
+    near.write("recipe.hpcl", &two_packages("#$output"));
     server.run(&near, &["copy", "--to", &server.address(), "-f", "recipe.hpcl"]).success();
     let user = TestEnvironment::new();
-    user.write("recipe.hpcl", &recipe());
+    user.write("recipe.hpcl", &two_packages("#$output"));
     let built = server.run(&user, &["build", "--cache", &server.address(), "-f", "recipe.hpcl"]);
     assert!(
         built.stderr.contains("fetched top-1 from ssh://") && !built.stderr.contains("building"),

@@ -11,12 +11,11 @@ use std::{
     process::Command,
 };
 
-use common::{Run, TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{Run, TestEnvironment, chain, sandbox_or_skip};
 
 /// Three packages, each of which needs the one before, names it in a file and a link, and names some of it no more.
 fn recipes() -> String {
-    let link = trivial_package(
-        "name",
+    chain(
         "(with-imported-modules '((hpcl build utils))
            #~(begin
                (use-modules (hpcl build utils))
@@ -27,20 +26,6 @@ fn recipes() -> String {
                (call-with-output-file (string-append #$output \"/forgotten\")
                  (lambda (port) (display (list #$input #$output) port)))
                (remove-store-references (string-append #$output \"/forgotten\"))))",
-    );
-    format!(
-        "(define-module (chain)
-  #:use-module (guix packages)
-  #:use-module (guix gexp)
-  #:use-module (guix build-system trivial))
-
-(define (link name input)
-  {link})
-
-(define-public low (link \"low\" \"nothing\"))
-(define-public middle (link \"middle\" low))
-(define-public top (link \"top\" middle))
-"
     )
 }
 

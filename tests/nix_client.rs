@@ -7,20 +7,11 @@ mod common;
 use std::{
     io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use common::{TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{Ended, TestEnvironment, sandbox_or_skip, two_packages};
 use hpcl::store_path::CANONICAL_STORE;
-
-struct Ended(Child);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 #[test]
 fn nix_copies_from_a_published_store() {
@@ -32,16 +23,7 @@ fn nix_copies_from_a_published_store() {
         return eprintln!("SKIPPED {TEST}: there is no Nix on this machine");
     }
     let user = TestEnvironment::new();
-    let low = trivial_package(
-        "\"low\"",
-        "#~(call-with-output-file #$output (lambda (port) (display #$output port)))",
-    );
-    let top = trivial_package(
-        "\"top\"",
-        "#~(begin (mkdir #$output) (symlink #$low (string-append #$output \"/low\")))",
-    );
-    let modules = "(use-modules (guix packages) (guix gexp) (guix build-system trivial))";
-    user.write("recipe.hpcl", &format!("{modules}\n(define low\n  {low})\n{top}"));
+    user.write("recipe.hpcl", &two_packages("#$output"));
     let built = user.run(&["build", "-f", "recipe.hpcl"]).success();
     let name = built.trim().rsplit_once('/').unwrap().1.to_owned();
     let public = user.run(&["cache", "keygen", "here-1", "-o", "key"]).success();

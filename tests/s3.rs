@@ -7,17 +7,18 @@ mod common;
 use std::{
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 
-use common::{Run, TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{
+    Ended, Run, TestEnvironment, free_port, sandbox_or_skip, serve, trivial_package, two_packages_of,
+};
 
 /// A server with one bucket, `things`; ended when dropped.
 struct Server {
-    process: Child,
+    _process: Ended,
     port: u16,
 }
 
@@ -49,20 +50,9 @@ fn program(test: &str) -> Option<PathBuf> {
 impl Server {
     fn start(test: &str) -> Option<Server> {
         let program = program(test)?;
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let process = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Server { process, port };
-        let start = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(start.elapsed() < Duration::from_secs(60), "the server does not listen");
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let port = free_port();
+        let process = serve(Command::new(program).args(["-H", "127.0.0.1", "-p", &port.to_string()]), port);
+        let server = Server { _process: process, port };
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let request = "PUT /things HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\nConnection: close\r\n\
                        Authorization: AWS4-HMAC-SHA256 Credential=me/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0\r\n\r\n";
@@ -84,13 +74,6 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 /// A package with 12 MB that do not compress, so that it is sent in parts.
 fn recipe() -> String {
     let big = trivial_package(
@@ -107,13 +90,7 @@ fn recipe() -> String {
                        (display (modulo (* x 2862933555777941757) 170141183460469231731687303715884105727) port)
                        (loop (+ n 1) x)))))))",
     );
-    let low = trivial_package(
-        "\"low\"",
-        "#~(call-with-output-file #$output (lambda (port) (display #$output port)))",
-    );
-    format!(
-        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{big}"
-    )
+    two_packages_of("#$output", &big)
 }
 
 #[test]

@@ -75,16 +75,7 @@ fn public_names(text: &str) -> Vec<String> {
 
 /// Adds the names that the declaration at the beginning of a text exports.
 fn declared(head: &str, text: &str, found: &mut Vec<String>) {
-    let mut depth = 0usize;
-    let end = reader::tokens(text).find_map(|token| {
-        match token.kind {
-            reader::TokenKind::Open => depth += 1,
-            reader::TokenKind::Close => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        (depth == 0).then_some(token.end)
-    });
-    let (data, _) = reader::read(FileId(0), text.get(..end.unwrap_or(text.len())).unwrap_or(""));
+    let (data, _) = reader::read(FileId(0), reader::first_form(text).unwrap_or(text));
     let Some(DatumKind::List(items)) = data.first().map(|form| &form.kind) else { return };
     let mut add = |names: &[Datum]| {
         found.extend(names.iter().filter_map(|name| match &name.kind {

@@ -14,8 +14,10 @@
 pub mod origin;
 
 use std::{
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 /// A home directory with nothing in it.
@@ -138,4 +140,65 @@ pub fn trivial_package_of(name: &str, builder: &str, source: &str) -> String {
          (arguments\n   (list #:builder\n         {builder}))\n  (synopsis \"A\")\n  (description \"A\")\n  \
          (home-page #f)\n  (license #f))\n"
     )
+}
+
+/// A program whose value is the package `top`, a directory with a link to the package `low`, a file with the text of an expression.
+pub fn two_packages(text: &str) -> String {
+    let link = "(symlink #$low (string-append #$output \"/low\"))";
+    two_packages_of(text, &trivial_package("\"top\"", &format!("#~(begin (mkdir #$output) {link})")))
+}
+
+/// The same with another package instead of `top`, which may name `low`.
+pub fn two_packages_of(text: &str, top: &str) -> String {
+    let write = format!("#~(call-with-output-file #$output (lambda (port) (display {text} port)))");
+    let low = trivial_package("\"low\"", &write);
+    format!(
+        "(use-modules (guix packages) (guix gexp) (guix build-system trivial))\n\n(define low\n  {low})\n\n{top}"
+    )
+}
+
+/// The module `(chain)` with the packages `low`, `middle` and `top`, each built by `builder` with the one before as `input`.
+pub fn chain(builder: &str) -> String {
+    let link = trivial_package("name", builder);
+    format!(
+        "(define-module (chain)
+  #:use-module (guix packages)
+  #:use-module (guix gexp)
+  #:use-module (guix build-system trivial))
+
+(define (link name input)
+  {link})
+
+(define-public low (link \"low\" \"nothing\"))
+(define-public middle (link \"middle\" low))
+(define-public top (link \"top\" middle))
+"
+    )
+}
+
+/// A process that is ended with the test.
+pub struct Ended(pub Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port of this machine on which nobody listens.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Starts a server and waits until it listens on that port.
+pub fn serve(command: &mut Command, port: u16) -> Ended {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = Ended(command.spawn().unwrap());
+    let start = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(start.elapsed() < Duration::from_secs(60), "the server does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    process
 }

@@ -124,6 +124,20 @@ pub fn tokens(text: &str) -> impl Iterator<Item = TextToken> {
     })
 }
 
+/// Returns the first form of a text, or nothing when it does not end in it.
+pub fn first_form(text: &str) -> Option<&str> {
+    let mut depth = 0usize;
+    let end = tokens(text).find_map(|token| {
+        match token.kind {
+            TokenKind::Open => depth += 1,
+            TokenKind::Close => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        (depth == 0).then_some(token.end)
+    });
+    text.get(..end?)
+}
+
 /// Whether a form is a list that begins with that symbol.
 pub fn heads(form: &Datum, name: &str) -> bool {
     let DatumKind::List(items) = &form.kind else { return false };

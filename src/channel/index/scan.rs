@@ -26,16 +26,7 @@ pub fn channels(channels: &Channels) -> Result<Vec<IndexEntry>, ChannelError> {
 
 /// Returns the package's name that the definition at the beginning of a text writes as a literal.
 pub fn literal_name(text: &str) -> Option<String> {
-    let mut depth = 0usize;
-    let end = reader::tokens(text).find_map(|token| {
-        match token.kind {
-            reader::TokenKind::Open => depth += 1,
-            reader::TokenKind::Close => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        (depth == 0).then_some(token.end)
-    });
-    let (forms, _) = reader::read(FileId(0), text.get(..end?)?);
+    let (forms, _) = reader::read(FileId(0), reader::first_form(text)?);
     literal_field(package_form(list(forms.first()?)?.last()?)?, "name")
 }
 
