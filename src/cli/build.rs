@@ -11,7 +11,7 @@ use clap::{Args, ValueHint};
 use super::{
     Outcome,
     options::{BuildOptions, PackageOptions},
-    realise, session,
+    plan, realise, session,
 };
 use crate::{report::Failure, store::LocalStore, store_path::StorePath};
 
@@ -30,6 +30,9 @@ pub struct Arguments {
 /// Builds.
 pub fn run(arguments: &Arguments) -> Outcome {
     let (mut evaluated, wanted) = session::wanted(&arguments.packages)?;
+    if arguments.build.dry_run {
+        return plan::show(&arguments.packages, &evaluated, &wanted, &arguments.build, false);
+    }
     let store = realise::open_store()?;
     let paths = realise::realise(&mut evaluated, &store, &wanted, &arguments.build)?;
     // The process ends: a graph of 100,000 derivations need not be taken apart.

@@ -15,6 +15,7 @@ mod complete;
 mod completions;
 mod copy;
 mod describe;
+mod diff;
 mod doctor;
 mod edit;
 mod eval;
@@ -29,6 +30,7 @@ mod locate;
 mod lock;
 mod lsp;
 mod options;
+mod plan;
 mod profile;
 mod publish;
 mod pull;
@@ -80,6 +82,8 @@ enum Verb {
     Copy(copy::Arguments),
     /// Say which channels are in use, at which commits
     Describe(describe::Arguments),
+    /// Say why two packages, manifests, profiles or derivations are not the same
+    Diff(diff::Arguments),
     /// Say what this machine allows, where the store and the mirrors are, and what to do about what is missing
     Doctor(doctor::Arguments),
     /// Open recipes in your editor
@@ -112,6 +116,8 @@ enum Verb {
     Optimise(store::OptimiseArguments),
     /// Change and list profiles and their generations, by Guix's options
     Package(Box<profile::package::Arguments>),
+    /// Show what would be fetched and built, and why
+    Plan(plan::Arguments),
     /// Serve the store as a binary cache over HTTP
     Publish(publish::Arguments),
     /// Bring the channels up to date, and go back to former generations of them
@@ -181,6 +187,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Files => publish::files(),
         Verb::Copy(arguments) => copy::run(&arguments),
         Verb::Describe(arguments) => describe::run(&arguments),
+        Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Edit(arguments) => edit::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
@@ -197,6 +204,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Lsp(arguments) => lsp::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
         Verb::Package(arguments) => profile::package::run(&arguments),
+        Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Publish(arguments) => publish::run(&arguments),
         Verb::Pull(arguments) => pull::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),

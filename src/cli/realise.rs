@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use super::{cache::CacheOptions, options::BuildOptions};
+use super::{cache::CacheOptions, options::BuildOptions, plan};
 use crate::{
     cache::{self, Cache, Note, Substituter, TrustedKeys},
     derivation::OutputName,
@@ -15,7 +15,7 @@ use crate::{
     fetch::{FetchError, Fetcher, Settings},
     graph::{HashedGraph, NodeId},
     host::{Evaluated, SourceContent},
-    report::{Failure, Progress, chain, code_of, exit_code, print_plan, quantity, warning},
+    report::{Failure, Progress, chain, code_of, exit_code, quantity, warning},
     store::{LocalStore, StoreConfig},
     store_path::StorePath,
 };
@@ -51,17 +51,12 @@ pub fn realise(
     wanted: &[(NodeId, String)],
     build: &BuildOptions,
 ) -> Result<Option<Vec<StorePath>>, Failure> {
-    let targets: Vec<Wanted> = wanted
-        .iter()
-        .map(|(id, output)| Ok(Wanted { id: *id, outputs: BTreeSet::from([OutputName::new(output)?]) }))
-        .collect::<Result<_, crate::derivation::DerivationError>>()
-        .map_err(|error| Failure::new(chain(&error)))?;
-    substitute(&evaluated.graph, &targets, store, build)?;
+    let targets = targets(wanted)?;
     if build.dry_run {
-        let again = build.check || build.repair;
-        print_plan(&evaluated.graph, &executor::plan(&evaluated.graph, &targets, store, again)?)?;
+        plan::print(evaluated, &targets, store, build)?;
         return Ok(None);
     }
+    substitute(&evaluated.graph, &targets, store, build)?;
     run(evaluated, store, &targets, build, options(build)?)?;
     let path = |(id, output): &(NodeId, String)| evaluated.graph.node(*id).output(output).cloned();
     let mut paths: Vec<StorePath> = wanted.iter().filter_map(path).collect();
@@ -70,6 +65,15 @@ pub fn realise(
         graft(evaluated, store, &replacements, build, &mut paths)?;
     }
     Ok(Some(paths))
+}
+
+/// Outputs of derivations as the executor takes them.
+pub fn targets(wanted: &[(NodeId, String)]) -> Result<Vec<Wanted>, Failure> {
+    wanted
+        .iter()
+        .map(|(id, output)| Ok(Wanted { id: *id, outputs: BTreeSet::from([OutputName::new(output)?]) }))
+        .collect::<Result<_, crate::derivation::DerivationError>>()
+        .map_err(|error| Failure::new(chain(&error)))
 }
 
 /// Realises what is wanted and reports.
@@ -82,6 +86,9 @@ fn run(
 ) -> Result<(), Failure> {
     let graph = &evaluated.graph;
     let plan = executor::plan(graph, targets, store, options.check)?;
+    if !plan.is_empty() {
+        keep_derivations(graph, targets, store)?;
+    }
     add_sources(evaluated, &plan, store)?;
     let progress = Progress::new(build.quiet, build.verbose);
     let summary = executor::realise(graph, targets, store, &options, &progress)?;
@@ -222,35 +229,49 @@ pub fn note(quiet: bool) -> impl Fn(Note<'_>) + Sync {
     }
 }
 
-/// Fetches from caches what would be built; with `--dry-run`, prints what would be fetched.
+/// What caches have of what would be built; nothing when no cache is asked.
+pub fn substitutes<'a>(
+    graph: &HashedGraph,
+    targets: &[Wanted],
+    store: &'a LocalStore,
+    build: &BuildOptions,
+) -> Result<Option<(Substituter<'a>, cache::Plan)>, Failure> {
+    let caches = caches(&build.caches)?;
+    if caches.is_empty() {
+        return Ok(None);
+    }
+    let trusted = cache::trusted_keys_path().map(|file| TrustedKeys::read(&file)).transpose()?;
+    let substituter = Substituter::new(store, caches, trusted.unwrap_or_default());
+    let plan = substituter.plan(graph, targets, &note(build.quiet))?;
+    Ok(Some((substituter, plan)))
+}
+
+/// Fetches from caches what would be built.
 fn substitute(
     graph: &HashedGraph,
     targets: &[Wanted],
     store: &LocalStore,
     build: &BuildOptions,
 ) -> Result<(), Failure> {
-    let caches = caches(&build.caches)?;
-    if caches.is_empty() {
-        return Ok(());
-    }
-    let trusted = cache::trusted_keys_path().map(|file| TrustedKeys::read(&file)).transpose()?;
-    let substituter = Substituter::new(store, caches, trusted.unwrap_or_default());
-    let note = note(build.quiet);
-    let plan = substituter.plan(graph, targets, &note)?;
+    let Some((substituter, plan)) = substitutes(graph, targets, store, build)? else { return Ok(()) };
     let (count, size) = (plan.items().count(), quantity::bytes(plan.download_size()));
-    if build.dry_run {
-        let mut out = std::io::stdout();
-        for info in plan.items() {
-            writeln!(out, "substitute {}", info.path.name())?;
-        }
-        writeln!(out, "{count} to fetch from caches ({size})")?;
-        return Ok(());
-    }
     if count > 0 {
         if !build.quiet {
             writeln!(anstream::stderr(), "{count} to fetch from caches ({size})")?;
         }
-        substituter.fetch(&plan, &note)?;
+        keep_derivations(graph, targets, store)?;
+        substituter.fetch(&plan, &note(build.quiet))?;
     }
     Ok(())
+}
+
+/// Keeps what is about to be made, for `hpcl diff` and `hpcl plan` to compare with. A very large graph is not worth the time.
+fn keep_derivations(graph: &HashedGraph, targets: &[Wanted], store: &LocalStore) -> Result<(), Failure> {
+    const MOST: usize = 5000;
+    if graph.len() > MOST {
+        return Ok(());
+    }
+    let ids = graph.requisites(targets.iter().map(|target| target.id));
+    let nodes = ids.into_iter().map(|id| graph.node(id));
+    Ok(store.keep_derivations(nodes.map(|node| (&node.path, &*node.derivation)))?)
 }

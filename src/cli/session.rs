@@ -66,7 +66,15 @@ pub fn request(options: &PackageOptions) -> Result<Request, Failure> {
 
 /// Evaluates what the options ask for: the graph, and the outputs of it that are wanted.
 pub fn wanted(options: &PackageOptions) -> Result<(Evaluated, Vec<(NodeId, String)>), Failure> {
-    let request = request(options)?;
+    wanted_with(options, options.transformations.pairs())
+}
+
+/// As [`wanted`], with other transformations.
+pub fn wanted_with(
+    options: &PackageOptions,
+    transformations: Vec<(&'static str, String)>,
+) -> Result<(Evaluated, Vec<(NodeId, String)>), Failure> {
+    let request = Request { transformations, ..request(options)? };
     let mut evaluation = evaluation(&options.recipes)?;
     let entries = evaluation.entries(&request)?;
     // A manifest is one result, its profile; packages are results of their own.

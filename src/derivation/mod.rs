@@ -8,6 +8,7 @@
 //! Invariant: all containers are ordered, so a derivation has one text.
 
 mod bytes;
+pub mod difference;
 mod error;
 mod modulo;
 mod output_name;

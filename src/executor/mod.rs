@@ -40,7 +40,7 @@ pub use kept::{Kept, enter_kept};
 pub use local::LocalExecutor;
 pub use log::{log_path, read_log};
 pub use options::Options;
-pub use plan::{Plan, Wanted, plan};
+pub use plan::{Plan, Wanted, plan, plan_after};
 pub use result::{BuildResult, Done, Failed, Summary};
 pub use schedule::{Executor, Task, realise};
 pub use serve::serve;

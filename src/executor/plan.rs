@@ -70,6 +70,17 @@ pub fn plan(
     store: &LocalStore,
     check: bool,
 ) -> Result<Plan, ExecutorError> {
+    plan_after(graph, wanted, store, check, &BTreeSet::new())
+}
+
+/// Plans what is left to do when some items will have come from caches.
+pub fn plan_after(
+    graph: &HashedGraph,
+    wanted: &[Wanted],
+    store: &LocalStore,
+    check: bool,
+    coming: &BTreeSet<StorePath>,
+) -> Result<Plan, ExecutorError> {
     let mut plan = Plan::default();
     let mut needed: BTreeMap<NodeId, BTreeSet<OutputName>> = BTreeMap::new();
     let mut todo: BTreeSet<NodeId> = BTreeSet::new();
@@ -96,7 +107,7 @@ pub fn plan(
         let valid: Vec<bool> = fresh
             .par_iter()
             .with_min_len(AT_ONCE)
-            .map(|(id, outputs)| all_valid(graph, store, *id, outputs))
+            .map(|(id, outputs)| all_valid(graph, store, coming, *id, outputs))
             .collect::<Result<_, _>>()?;
         for ((id, _), valid) in fresh.into_iter().zip(valid) {
             let builtin = is_builtin(&graph.node(id).derivation);
@@ -135,10 +146,11 @@ pub fn plan(
     Ok(plan)
 }
 
-/// Whether these outputs of a derivation are valid.
+/// Whether these outputs of a derivation are valid, or will have come from caches.
 fn all_valid(
     graph: &HashedGraph,
     store: &LocalStore,
+    coming: &BTreeSet<StorePath>,
     id: NodeId,
     outputs: &[OutputName],
 ) -> Result<bool, ExecutorError> {
@@ -147,7 +159,7 @@ fn all_valid(
             name: graph.node(id).derivation.name.to_string(),
             output: output.clone(),
         })?;
-        if !store.is_valid(path)? {
+        if !coming.contains(path) && !store.is_valid(path)? {
             return Ok(false);
         }
     }

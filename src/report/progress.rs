@@ -162,7 +162,7 @@ impl Table {
             Event::Planned(plan) => {
                 (self.builds, self.grafts, self.fetches) =
                     (plan.build.len(), plan.graft.len(), plan.fetch.len());
-                (!plan.is_empty()).then(|| totals(plan))
+                (!plan.is_empty()).then(|| totals(plan.fetch.len(), plan.build.len(), plan.graft.len()))
             }
             Event::Started { id, name, action } => {
                 let running = Running {

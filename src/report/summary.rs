@@ -1,17 +1,13 @@
 //! What is said when all is done: totals, and each failure with all that helps to understand it.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    time::Duration,
-};
+use std::{fmt::Write as _, time::Duration};
 
 use super::{
     exit_code::{BUILD, DIFFERENT, INTERRUPTED, SUCCESS},
     quantity::{bytes, seconds},
 };
 use crate::{
-    executor::{BuildError, BuildResult, Failed, Plan, Summary, chain},
+    executor::{BuildError, BuildResult, Failed, Summary, chain},
     graph::HashedGraph,
 };
 
@@ -31,22 +27,8 @@ pub fn code_of(summary: &Summary) -> u8 {
     }
 }
 
-/// Prints to standard output what a plan would do.
-pub fn print_plan(graph: &HashedGraph, plan: &Plan) -> io::Result<()> {
-    let mut text = String::new();
-    for (ids, what) in [(&plan.fetch, "fetch"), (&plan.graft, "graft"), (&plan.build, "build")] {
-        for id in ids {
-            let again = if plan.check.contains(id) { " again" } else { "" };
-            let _ = writeln!(text, "{what}{again} {}", graph.node(*id).derivation.name);
-        }
-    }
-    let _ = writeln!(text, "{}", totals(plan));
-    io::stdout().write_all(text.as_bytes())
-}
-
 /// How much a plan would do.
-pub(super) fn totals(plan: &Plan) -> String {
-    let (fetches, grafts, builds) = (plan.fetch.len(), plan.graft.len(), plan.build.len());
+pub fn totals(fetches: usize, builds: usize, grafts: usize) -> String {
     match grafts {
         0 => format!("{fetches} to fetch, {builds} to build"),
         _ if fetches + builds == 0 => format!("{grafts} to graft"),
