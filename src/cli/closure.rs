@@ -111,7 +111,7 @@ pub fn why(arguments: &WhyArguments) -> Outcome {
 }
 
 /// The valid items of store paths and packages; a package must have been built or fetched.
-fn roots(store: &LocalStore, packages: &PackageOptions) -> Result<Vec<StorePath>, Failure> {
+pub fn roots(store: &LocalStore, packages: &PackageOptions) -> Result<Vec<StorePath>, Failure> {
     let mut packages = packages.clone();
     let mut found = Vec::new();
     packages.packages.retain(|text| {
@@ -136,7 +136,8 @@ fn roots(store: &LocalStore, packages: &PackageOptions) -> Result<Vec<StorePath>
     Ok(found)
 }
 
-fn closure(store: &LocalStore, roots: &[StorePath]) -> Result<BTreeMap<StorePath, ItemInfo>, Failure> {
+/// What items bring along, themselves included.
+pub fn closure(store: &LocalStore, roots: &[StorePath]) -> Result<BTreeMap<StorePath, ItemInfo>, Failure> {
     store.protect(roots)?;
     Ok(store.closure_info(roots)?)
 }

@@ -17,6 +17,7 @@ mod copy;
 mod describe;
 mod diff;
 mod doctor;
+mod download;
 mod edit;
 mod eval;
 mod explain;
@@ -24,11 +25,13 @@ mod fmt;
 mod gc;
 mod graph;
 mod hash;
+mod lint;
 mod list_available;
 mod listing;
 mod locate;
 mod lock;
 mod lsp;
+mod man;
 mod options;
 mod plan;
 mod profile;
@@ -88,6 +91,8 @@ enum Verb {
     Doctor(doctor::Arguments),
     /// Open recipes in your editor
     Edit(edit::Arguments),
+    /// Fetch a file into the store and print its place and its hash
+    Download(download::Arguments),
     /// Evaluate a file, an expression or packages, and print the value or the derivations
     Eval(eval::Arguments),
     /// Explain the code of an error, or list all codes
@@ -96,12 +101,14 @@ enum Verb {
     Fmt(fmt::Arguments),
     /// Delete what no root needs from the store
     Gc(gc::Arguments),
-    /// Print the graph of derivations in Graphviz's dot language
+    /// Show what packages depend on, as text or as a picture
     Graph(graph::Arguments),
     /// Print the hash of a file or directory
     Hash(hash::Arguments),
     /// Put packages into your profile; with `-m`, make it hold what a manifest says
     Install(profile::InstallArguments),
+    /// Check recipes for mistakes and style
+    Lint(lint::Arguments),
     /// List the packages that can be built here, one a line
     ListAvailable(list_available::Arguments),
     /// Say which packages have a file
@@ -112,6 +119,8 @@ enum Verb {
     Log(store::LogArguments),
     /// Serve editors: diagnostics, hover, definitions, completion, format
     Lsp(lsp::Arguments),
+    /// Write the manual pages of all verbs
+    Man(man::Arguments),
     /// Save room: make equal files of the store one, by hard links
     Optimise(store::OptimiseArguments),
     /// Change and list profiles and their generations, by Guix's options
@@ -190,6 +199,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Diff(arguments) => diff::run(&arguments),
         Verb::Doctor(arguments) => doctor::run(&arguments),
         Verb::Edit(arguments) => edit::run(&arguments),
+        Verb::Download(arguments) => download::run(&arguments),
         Verb::Eval(arguments) => eval::run(&arguments),
         Verb::Explain(arguments) => explain::run(&arguments),
         Verb::Fmt(arguments) => fmt::run(&arguments),
@@ -197,11 +207,13 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
         Verb::Install(arguments) => profile::install(&arguments),
+        Verb::Lint(arguments) => lint::run(&arguments),
         Verb::ListAvailable(arguments) => list_available::run(&arguments),
         Verb::Locate(arguments) => locate::run(&arguments),
         Verb::Lock(arguments) => lock::run(&arguments),
         Verb::Log(arguments) => store::log(&arguments),
         Verb::Lsp(arguments) => lsp::run(&arguments),
+        Verb::Man(arguments) => man::run(&arguments),
         Verb::Optimise(arguments) => store::optimise(&arguments),
         Verb::Package(arguments) => profile::package::run(&arguments),
         Verb::Plan(arguments) => plan::run(&arguments),

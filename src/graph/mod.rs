@@ -10,7 +10,6 @@
 
 mod builder;
 mod cycle;
-mod dot;
 mod extend;
 mod hashed;
 mod hashing;

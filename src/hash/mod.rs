@@ -5,6 +5,7 @@
 //! are methods. Invariant: two digests are equal when algorithm and bytes are equal, whatever text they came from.
 
 mod encoding;
+pub mod git_object;
 mod hasher;
 
 use std::fmt;

@@ -338,7 +338,7 @@ impl Evaluation {
         self.interpreter.host_mut::<EvaluationHost>().acquirer.told = Some(told);
     }
 
-    fn call(&mut self, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
+    pub(super) fn call(&mut self, name: &str, arguments: Vec<Value>) -> Result<Value, EvaluationError> {
         self.call_in(&library("command-line"), name, arguments)
     }
 

@@ -9,10 +9,12 @@ mod builder_modules;
 mod channels;
 mod error;
 mod evaluation;
+mod facts;
 mod indexing;
 mod interactive;
 mod json;
 mod natives;
+mod package_graph;
 mod profiles;
 
 use std::{
@@ -38,9 +40,11 @@ use builder_modules::{BuilderModule, builder_name, imported_modules};
 pub use channels::absolute;
 pub use error::HostError;
 pub use evaluation::{Entry, Evaluated, Evaluation, EvaluationError, Request, input_is_complete};
+pub use facts::{Checked, PackageFacts};
 pub use indexing::{Keeper, Level, Progress};
 pub use interactive::USER_MODULE;
 pub use json::json;
+pub use package_graph::PackageNode;
 pub use profiles::{Planned, Upgrade};
 
 use rustc_hash::{FxHashMap, FxHashSet};

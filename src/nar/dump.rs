@@ -23,9 +23,14 @@ const BUFFER: usize = 256 * 1024;
 ///
 /// The sink gets small writes; give it a buffer. Memory is flat in the size of the files.
 pub fn dump(path: &Path, to: &mut impl Write) -> Result<(), NarError> {
+    dump_without(path, to, &|_| false)
+}
+
+/// As [`dump`], without the entries whose names `skip` says yes to.
+pub fn dump_without(path: &Path, to: &mut impl Write, skip: &dyn Fn(&[u8]) -> bool) -> Result<(), NarError> {
     let kind = path.symlink_metadata().map_err(|source| read_error(path, source))?.file_type();
     string(to, MAGIC).map_err(NarError::Write)?;
-    Dump { to, buffer: Vec::new() }.node(path, kind)
+    Dump { to, buffer: Vec::new(), skip }.node(path, kind)
 }
 
 /// The SHA-256 digest of the archive of a tree as it stands, with nothing rewritten: what a source on this machine is
@@ -39,6 +44,7 @@ pub fn hash_tree(path: &Path) -> Result<Digest, NarError> {
 struct Dump<'a, W> {
     to: &'a mut W,
     buffer: Vec<u8>,
+    skip: &'a dyn Fn(&[u8]) -> bool,
 }
 
 impl<W: Write> Dump<'_, W> {
@@ -61,7 +67,10 @@ impl<W: Write> Dump<'_, W> {
         for entry in path.read_dir().map_err(|source| read_error(path, source))? {
             let entry = entry.map_err(|source| read_error(path, source))?;
             let kind = entry.file_type().map_err(|source| read_error(&entry.path(), source))?;
-            entries.push((entry.file_name().into_vec(), kind));
+            let name = entry.file_name().into_vec();
+            if !(self.skip)(&name) {
+                entries.push((name, kind));
+            }
         }
         entries.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         self.strings(&[b"(", b"type", b"directory"])?;

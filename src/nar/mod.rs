@@ -27,7 +27,7 @@ mod write;
 use std::{io, path::PathBuf};
 
 pub(crate) use dump::kind_name;
-pub use dump::{dump, hash_tree};
+pub use dump::{dump, dump_without, hash_tree};
 pub use parse::{Visitor, parse};
 pub use references::ReferenceScanner;
 pub(crate) use restore::TIMES;

@@ -3,6 +3,7 @@
 //! Everything that is not a result goes to standard error, through here. Colours follow the terminal and `NO_COLOR`.
 
 mod difference;
+pub mod drawing;
 pub mod exit_code;
 mod failure;
 mod indexing;

@@ -71,6 +71,18 @@ impl LocalStore {
         Ok(path)
     }
 
+    /// Adds a copy of a downloaded file with that SHA-256 as the fixed output that it would be.
+    pub fn add_download(&self, name: &str, file: &Path, digest: &Digest) -> Result<StorePath, StoreError> {
+        let path = fixed_output_path(&StoreDir::CANONICAL, name, ContentMethod::Flat, digest)?;
+        self.add(&path, "fixed:sha256", &BTreeSet::new(), || {
+            let tree = self.work_path("file")?;
+            fs::copy(file, &tree).map_err(StoreError::io("write", &tree))?;
+            let found = self.examine(&tree, &path, &BTreeSet::new())?;
+            Ok((tree, found))
+        })?;
+        Ok(path)
+    }
+
     /// The path that a tree would have as a source called `name`.
     pub fn source_path(&self, name: &str, tree: &Path) -> Result<StorePath, StoreError> {
         let digest = self.hash_tree(tree)?;
