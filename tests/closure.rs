@@ -40,6 +40,9 @@ fn the_closure_has_sizes_and_reasons() {
     assert_eq!(sizes.iter().map(|(_, closure)| *closure).max(), Some(total));
     let table = environment.run(&["size", "-L", "recipes", "top"]).success();
     assert!(table.ends_with("in 3 items\n"), "{table}");
+    environment.run(&["size", "--plot", "sizes.svg", "-L", "recipes", "top"]).success();
+    let plot = std::fs::read_to_string(environment.home().join("sizes.svg")).unwrap();
+    assert!(plot.contains(">middle-1: 5") && plot.matches("class=\"own\"").count() == 3, "{plot}");
     let reason = environment.run(&["why", "-L", "recipes", "top", "low"]).success();
     let lines: Vec<&str> = reason.lines().collect();
     assert_eq!(lines.len(), 5, "{reason}");

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     fs,
-    io::{BufReader, Read, Write},
+    io::{BufReader, IsTerminal, Read, Write},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -19,7 +19,11 @@ use super::{
     realise, session,
 };
 use crate::{
-    report::{Failure, exit_code, quantity},
+    report::{
+        Failure,
+        drawing::{Bar, bar, bars_svg},
+        exit_code, quantity,
+    },
     store::{ItemInfo, LocalStore},
     store_path::StorePath,
 };
@@ -32,6 +36,9 @@ pub struct SizeArguments {
     /// Print as JSON, sizes in bytes
     #[arg(long)]
     json: bool,
+    /// Draw the sizes into an SVG file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +60,14 @@ pub fn size(arguments: &SizeArguments) -> Outcome {
         rows.push(Row { item, own: info.nar_size, closure: below.values().map(|info| info.nar_size).sum() });
     }
     rows.sort_by_key(|row| std::cmp::Reverse(row.own));
+    if let Some(file) = &arguments.plot {
+        let bars: Vec<Bar<'_>> = rows
+            .iter()
+            .map(|row| Bar { label: row.item.name(), own: row.own, closure: row.closure })
+            .collect();
+        fs::write(file, bars_svg(&bars, total))
+            .map_err(|error| Failure::new(format!("cannot write `{}`: {error}", file.display())))?;
+    }
     let mut out = std::io::stdout();
     if arguments.json {
         serde_json::to_writer_pretty(&mut out, &rows).map_err(std::io::Error::from)?;
@@ -60,9 +75,12 @@ pub fn size(arguments: &SizeArguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{:>10}  {:>10}  item", "own", "closure")?;
+    let largest = rows.first().map_or(0, |row| row.own);
     for row in &rows {
         let (own, closure) = (quantity::bytes(row.own), quantity::bytes(row.closure));
-        writeln!(out, "{own:>10}  {closure:>10}  {}", row.item)?;
+        // Bars are for eyes, and of no use to what reads columns.
+        let bar = if out.is_terminal() { format!("{}  ", bar(row.own, largest)) } else { String::new() };
+        writeln!(out, "{own:>10}  {closure:>10}  {bar}{}", row.item)?;
     }
     writeln!(out, "{:>10}  in {} items", quantity::bytes(total), rows.len())?;
     Ok(ExitCode::SUCCESS)

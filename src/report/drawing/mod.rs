@@ -3,6 +3,7 @@
 //! Nodes come in the order in which they were found, edges lead to what a node needs; both decide the picture alone, so that
 //! the same graph is always drawn the same.
 
+mod bars;
 mod html;
 mod layout;
 mod svg;
@@ -11,6 +12,7 @@ use std::{collections::VecDeque, fmt::Write as _};
 
 use serde::Serialize;
 
+pub use bars::{Bar, bar, bars_svg};
 pub use html::html;
 pub use svg::svg;
 
