@@ -52,7 +52,7 @@ fn graphs_come_as_text_as_pictures_and_as_one_way() {
     let dot = graph(&["bad_top"]).success();
     assert!(dot.starts_with("digraph \"bad_top\" {\n"), "{dot}");
     assert!(dot.contains("  \"bad_top@1\" -> \"low@1\";\n  \"middle@1\" -> \"low@1\";\n"), "{dot}");
-    let json = graph(&["--json", "--type", "derivation", "bad_top"]).success();
+    let json = graph(&["--json", "-t", "derivation", "bad_top"]).success();
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(json["nodes"][0]["label"], "bad_top-1");
     assert_eq!(json["edges"].as_array().unwrap().len(), 3);

@@ -20,7 +20,7 @@ pub struct Arguments {
     #[command(flatten)]
     packages: PackageOptions,
     /// What nodes and edges are
-    #[arg(short, long = "type", value_enum, default_value_t = Kind::Package)]
+    #[arg(short = 't', long = "type", value_enum, default_value_t = Kind::Package)]
     kind: Kind,
     /// How to print it [default: what the ending of --output says, or dot]
     #[arg(short = 'F', long, value_enum)]
