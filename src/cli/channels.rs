@@ -107,13 +107,19 @@ pub fn tell(notice: Notice<'_>) {
     };
 }
 
-/// Makes the index of channels if there is none, and returns the names and versions of their packages.
-pub fn packages(channels: &Channels) -> Result<Vec<(String, String)>, Failure> {
+/// Makes the index of channels if there is none, from that of what they were before if there is one, and returns the names
+/// and versions of their packages.
+pub fn packages(channels: &Channels, before: Option<&Channels>) -> Result<Vec<(String, String)>, Failure> {
     if channels.directories().is_empty() {
         return Ok(Vec::new());
     }
     let progress = indexing();
-    let stored = Keeper::new(channels).ensure(Level::Packages, progress.as_ref())?;
+    let keeper = Keeper::new(channels);
+    let keeper = match before {
+        Some(before) => keeper.after(before),
+        None => keeper,
+    };
+    let stored = keeper.ensure(Level::Packages, progress.as_ref())?;
     let entries = stored.entries().unwrap_or_default();
     // Those of the bundled channels are not the user's affair: they change with the program.
     let pulled = entries.into_iter().filter(|entry| std::path::Path::new(&entry.location.0).is_absolute());

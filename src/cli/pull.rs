@@ -85,12 +85,14 @@ fn pull(generations: &Generations, arguments: &Arguments, out: &mut Vec<u8>) -> 
         tell: &channels::tell,
     };
     let pulled = update.run(&declared)?;
-    let before = match channels::sources(Vec::new(), in_use) {
-        Ok(sources) if !in_use.is_empty() => channels::packages(&sources)?,
-        // What the former generation had cannot be had any more.
-        _ => Vec::new(),
+    // What the former generation had may not be there any more.
+    let old = channels::sources(Vec::new(), in_use).ok().filter(|_| !in_use.is_empty());
+    let before = old.as_ref().map_or(Ok(Vec::new()), |old| channels::packages(old, None))?;
+    let names = |instances: &[Instance]| -> Vec<String> {
+        instances.iter().map(|instance| instance.declared.name.clone()).collect()
     };
-    let after = channels::packages(&channels::sources(Vec::new(), &pulled)?)?;
+    let renewed = old.as_ref().filter(|_| names(in_use) == names(&pulled));
+    let after = channels::packages(&channels::sources(Vec::new(), &pulled)?, renewed)?;
     if former.is_some() && pulled == in_use {
         writeln!(out, "the channels are up to date")?;
         return Ok(());

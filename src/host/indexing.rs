@@ -25,7 +25,11 @@ use hpcl_lang::{
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{EvaluationHost, HostError, evaluation::library};
+use super::{
+    EvaluationHost, HostError,
+    evaluation::library,
+    renewal::{self, Kept, Todo, Was},
+};
 use crate::channel::{
     Channels, IndexEntry, PackageRecord,
     index::{
@@ -40,7 +44,7 @@ use crate::channel::{
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// The number of the file's format and of what is put into it.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// The stack of a thread that evaluates.
 const STACK: usize = 64 << 20;
 /// The most threads: each holds most of what all packages share.
@@ -62,6 +66,8 @@ pub struct Keeper {
     directories: Vec<PathBuf>,
     path: Option<PathBuf>,
     key: String,
+    /// That of the same channels at other commits.
+    before: Option<Box<Keeper>>,
 }
 
 /// What a thread found in a module.
@@ -88,7 +94,15 @@ impl Keeper {
         }
         let path = stored::path(&named, &key);
         named.iter().for_each(|directory| key.push_str(&format!("{}\n", directory.display())));
-        Keeper { channels: channels.clone(), directories, path, key }
+        Keeper { channels: channels.clone(), directories, path, key, before: None }
+    }
+
+    /// Says what the same channels were before, in the same order: an index of these is renewed where there is none of
+    /// those.
+    #[must_use]
+    pub fn after(mut self, before: &Channels) -> Keeper {
+        self.before = Some(Box::new(Keeper::new(before)));
+        self
     }
 
     /// Returns the index that is kept, be it of former files.
@@ -191,27 +205,94 @@ impl Keeper {
         Some(file)
     }
 
-    /// Evaluates all packages.
+    /// Evaluates all packages, or those that can have changed since a former index was made.
     fn look(&self, tree: Tree, level: Level, progress: Option<&Progress>) -> std::io::Result<Findings> {
-        let former = self.open();
-        let kept = |path: &Path, hash: &[u8; 32]| -> Option<ModuleOutline> {
-            former.as_ref().filter(|former| former.holds(path, hash))?.former_outline(path)
+        let texts = texts(&tree)?;
+        let known = self.open();
+        let outline = |(file, text): (&FileRecord, &String)| {
+            let kept = known.as_ref().filter(|known| known.holds(&file.path, &file.hash));
+            kept.and_then(|known| known.former_outline(&file.path)).or_else(|| ModuleOutline::of(text))
         };
-        let known: Vec<Option<ModuleOutline>> =
-            tree.files.iter().map(|file| kept(&file.path, &file.hash)).collect();
-        let outline = |(file, known): (&FileRecord, Option<ModuleOutline>)| match known {
-            Some(known) => Ok(Some(known)),
-            None => match std::fs::read_to_string(&file.path) {
-                Ok(text) => Ok(ModuleOutline::of(&text)),
-                Err(error) => {
-                    let reason = format!("cannot read `{}`: {error}", file.path.display());
-                    Err(std::io::Error::new(error.kind(), reason))
-                }
-            },
-        };
-        let outlines: Vec<Option<ModuleOutline>> =
-            tree.files.par_iter().zip(known).map(outline).collect::<std::io::Result<_>>()?;
+        let outlines: Vec<Option<ModuleOutline>> = tree.files.iter().zip(&texts).map(outline).collect();
         let (recipes, others) = self.modules(&tree);
+        let order = |name: &str| {
+            recipes.iter().find(|recipe| recipe.name.to_string() == name).map(|recipe| recipe.order)
+        };
+        let renewed = self.former(level, known).and_then(|(former, was)| {
+            let name = |path: &Path| self.channels.module_of_file(path).map(|name| name.to_string());
+            let todo = renewal::todo(&tree, &texts, &outlines, &former, &was, &name)?;
+            let kept = Kept { tree: &tree, texts: &texts, outlines: &outlines, todo: &todo };
+            let former = kept.of(&former, &was, &order)?;
+            Some((todo, former))
+        });
+        let todo = renewed.as_ref().map(|(todo, _)| todo.as_slice());
+        let is_wanted = |recipe: &Recipe| match todo {
+            None => true,
+            Some(todo) => {
+                todo.get(recipe.order).is_some_and(|todo| todo.changed || todo.all || !todo.names.is_empty())
+            }
+        };
+        let wanted: Vec<&Recipe> = recipes.iter().filter(|recipe| is_wanted(recipe)).collect();
+        let others: Vec<&Recipe> = others.iter().filter(|other| is_wanted(other)).collect();
+        let evaluated = self.evaluate(&wanted, &others, (&tree, &outlines, todo), level, progress)?;
+        let mut modules: Vec<ModuleRecord> = outlines
+            .into_iter()
+            .zip(&texts)
+            .map(|(outline, text)| {
+                let hashes =
+                    outline.as_ref().map(|outline| stored::form_hashes(outline, text)).unwrap_or_default();
+                ModuleRecord { outline, hashes, exports: None }
+            })
+            .collect();
+        let (mut entries, mut packages) = (Vec::new(), Vec::new());
+        if let Some((_, former)) = renewed {
+            for (module, exports) in modules.iter_mut().zip(former.exports) {
+                module.exports = exports.map(|names| names.iter().map(|name| Symbol::new(name)).collect());
+            }
+            (entries, packages) = (former.entries, former.packages);
+        }
+        let mut seen = FxHashSet::default();
+        for found in evaluated {
+            if let Some(module) = modules.get_mut(found.module) {
+                module.exports = found.exports;
+            }
+            entries.extend(found.entries);
+            packages.extend(found.packages.into_iter().filter_map(|((file, start), package)| {
+                seen.insert((file, start, package.name.clone(), package.version.clone())).then_some(package)
+            }));
+        }
+        let packages = (level == Level::Packages).then_some(packages);
+        Ok(Findings { tree, modules, entries, packages })
+    }
+
+    /// Returns an index of former files that can be renewed, and what tells where a file was then.
+    fn former(&self, level: Level, own: Option<Stored>) -> Option<(Stored, Was)> {
+        let usable = |stored: &Stored| level == Level::Names || stored.has_packages();
+        if let Some(own) = own.filter(usable) {
+            return Some((own, Box::new(|path: &Path| Some(path.to_owned()))));
+        }
+        let before = self.before.as_ref()?;
+        let stored = before.open().filter(usable)?;
+        if before.directories.len() != self.directories.len() {
+            return None;
+        }
+        let pairs: Vec<(PathBuf, PathBuf)> =
+            self.directories.iter().cloned().zip(before.directories.iter().cloned()).collect();
+        let was = move |path: &Path| {
+            pairs.iter().find_map(|(now, then)| path.strip_prefix(now).ok().map(|rest| then.join(rest)))
+        };
+        Some((stored, Box::new(was)))
+    }
+
+    /// Evaluates modules in several threads.
+    fn evaluate(
+        &self,
+        recipes: &[&Recipe],
+        others: &[&Recipe],
+        (tree, outlines, todo): (&Tree, &[Option<ModuleOutline>], Option<&[Todo]>),
+        level: Level,
+        progress: Option<&Progress>,
+    ) -> std::io::Result<Vec<Found>> {
         let total = recipes.len();
         let done = AtomicUsize::new(0);
         let tell = || {
@@ -221,12 +302,14 @@ impl Keeper {
             }
         };
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-        let shares = shares(&recipes, &tree, threads);
-        let worker = |share: &[Recipe], others: &[Recipe]| {
+        let shares = shares(recipes, tree, threads);
+        let worker = |share: &[&Recipe], others: &[&Recipe]| {
             let mut worker = Worker::new(self.channels.clone());
             let mut found: Vec<Found> = Vec::new();
             for recipe in share {
-                found.push(worker.module(recipe, level));
+                let part = todo.and_then(|todo| todo.get(recipe.order)).filter(|todo| !todo.all);
+                let outline = outlines.get(recipe.order).and_then(Option::as_ref);
+                found.push(worker.module(recipe, level, part.zip(outline)));
                 tell();
             }
             found.extend(others.iter().map(|other| worker.exports_only(other)));
@@ -238,7 +321,7 @@ impl Keeper {
         let found: std::io::Result<Vec<Vec<Found>>> = std::thread::scope(|scope| {
             let start = |(number, share): (usize, &Range<usize>)| {
                 let share = recipes.get(share.clone()).unwrap_or(&[]);
-                let others = if number == 0 { others.as_slice() } else { &[] };
+                let others = if number == 0 { others } else { &[] };
                 let builder = std::thread::Builder::new().stack_size(STACK);
                 builder.spawn_scoped(scope, move || worker(share, others))
             };
@@ -248,22 +331,7 @@ impl Keeper {
         });
         let mut found: Vec<Found> = found?.into_iter().flatten().collect();
         found.sort_by_key(|found| found.module);
-        let mut modules: Vec<ModuleRecord> =
-            outlines.into_iter().map(|outline| ModuleRecord { outline, exports: None }).collect();
-        let mut entries = Vec::new();
-        let mut packages = Vec::new();
-        let mut seen = FxHashSet::default();
-        for found in found {
-            if let Some(module) = modules.get_mut(found.module) {
-                module.exports = found.exports;
-            }
-            entries.extend(found.entries);
-            packages.extend(found.packages.into_iter().filter_map(|((file, start), package)| {
-                seen.insert((file, start, package.name.clone(), package.version.clone())).then_some(package)
-            }));
-        }
-        let packages = (level == Level::Packages).then_some(packages);
-        Ok(Findings { tree, modules, entries, packages })
+        Ok(found)
     }
 
     /// Returns the modules that hold recipes, and the others of the tree.
@@ -291,6 +359,18 @@ impl Keeper {
     }
 }
 
+/// Reads the texts of a tree's modules. What is no text is empty: evaluation says what is wrong with it.
+fn texts(tree: &Tree) -> std::io::Result<Vec<String>> {
+    let read = |file: &FileRecord| match std::fs::read(&file.path) {
+        Ok(bytes) => Ok(String::from_utf8(bytes).unwrap_or_default()),
+        Err(error) => {
+            let reason = format!("cannot read `{}`: {error}", file.path.display());
+            Err(std::io::Error::new(error.kind(), reason))
+        }
+    };
+    tree.files.par_iter().map(read).collect()
+}
+
 /// A module to look at.
 struct Recipe {
     order: usize,
@@ -298,12 +378,12 @@ struct Recipe {
 }
 
 /// Shares modules out in runs of about the same number of bytes: neighbours use the same packages.
-fn shares(recipes: &[Recipe], tree: &Tree, threads: usize) -> Vec<Range<usize>> {
+fn shares(recipes: &[&Recipe], tree: &Tree, threads: usize) -> Vec<Range<usize>> {
     let size = |recipe: &Recipe| {
         let stamp = tree.files.get(recipe.order).and_then(|file| file.stamp);
         stamp.map_or(10_000, crate::channel::index::tree::Stamp::size)
     };
-    let sizes: Vec<u64> = recipes.iter().map(size).collect();
+    let sizes: Vec<u64> = recipes.iter().map(|recipe| size(recipe)).collect();
     let each = sizes.iter().sum::<u64>() / threads.max(1) as u64 + 1;
     let mut shares = Vec::new();
     let mut begin = 0;
@@ -341,9 +421,18 @@ impl Worker {
         Found { module: recipe.order, exports, entries: Vec::new(), packages: Vec::new() }
     }
 
-    fn module(&mut self, recipe: &Recipe, level: Level) -> Found {
+    /// Looks at a module, or at a part of it: what is to be done, and what its text defines.
+    fn module(&mut self, recipe: &Recipe, level: Level, part: Option<(&Todo, &ModuleOutline)>) -> Found {
         let mut found = self.exports_only(recipe);
-        let definitions = self.interpreter.definitions(&recipe.name).unwrap_or_default();
+        let mut definitions = self.interpreter.definitions(&recipe.name).unwrap_or_default();
+        if let Some((todo, outline)) = part {
+            let outlined: FxHashSet<String> = renewal::defined(outline).collect();
+            definitions.retain(|definition| {
+                let name = definition.name.as_str();
+                // What macros define in a file that is another has other places.
+                todo.names.contains(name) || (todo.changed && !outlined.contains(name))
+            });
+        }
         for definition in definitions.iter().filter(|definition| definition.exported && !definition.is_macro)
         {
             self.definition(recipe, definition, level, &mut found);
@@ -442,7 +531,7 @@ impl Worker {
 }
 
 /// Returns where the form begins whose name begins there, if they are on one line.
-fn form_start(text: &str, name: u32) -> usize {
+pub(super) fn form_start(text: &str, name: u32) -> usize {
     let name = name as usize;
     let line = text.get(..name).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
     match text.get(line..name) {
@@ -450,3 +539,7 @@ fn form_start(text: &str, name: u32) -> usize {
         _ => name,
     }
 }
+
+#[cfg(test)]
+#[path = "indexing_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ mod json;
 mod natives;
 mod package_graph;
 mod profiles;
+mod renewal;
 
 use std::{
     any::Any,

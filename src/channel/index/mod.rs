@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use self::stored::Stored;
 use super::{ChannelError, Channels};
 
-pub use self::scan::{imports, literal_name};
+pub use self::scan::{Shape, imports, literal_name, shape};
 
 /// A public definition that is, or may be, a package.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -30,6 +30,27 @@ pub fn literal_name(text: &str) -> Option<String> {
     literal_field(package_form(list(forms.first()?)?.last()?)?, "name")
 }
 
+/// How the form of a plain package is written.
+pub struct Shape {
+    /// Where its fields are that are evaluated when they are asked for.
+    pub lazy: Vec<std::ops::Range<usize>>,
+    /// Whether it takes other packages apart.
+    pub takes_apart: bool,
+}
+
+/// Returns the shape of a definition whose value is written as a `package` form; nothing of others.
+pub fn shape(text: &str) -> Option<Shape> {
+    const LAZY: [&str; 4] = ["arguments", "inputs", "native-inputs", "propagated-inputs"];
+    let (forms, errors) = reader::read(FileId(0), text);
+    let package = package_form(list(forms.first().filter(|_| errors.is_empty())?)?.last()?)?;
+    let clauses =
+        list(package)?.iter().filter(|clause| head(clause).is_some_and(|head| LAZY.contains(&head)));
+    let lazy = clauses.map(|clause| clause.span.start as usize..clause.span.end as usize).collect();
+    let apart = |(at, _): (usize, &str)| !text.get(..at).unwrap_or_default().ends_with("this-");
+    let takes_apart = text.contains("inherit") || text.match_indices("package-").any(apart);
+    Some(Shape { lazy, takes_apart })
+}
+
 /// Returns the modules that a text imports with `define-module` or `use-modules`.
 pub fn imports(text: &str) -> Vec<ModuleName> {
     let mut sources = SourceMap::default();

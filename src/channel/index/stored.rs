@@ -63,6 +63,8 @@ struct Contents {
 pub struct ModuleRecord {
     /// The outline of its text, if it has one.
     pub outline: Option<ModuleOutline>,
+    /// The hashes of the outline's forms.
+    pub hashes: Vec<u64>,
     /// What it exports, if that is known.
     pub exports: Option<Vec<Symbol>>,
 }
@@ -70,6 +72,8 @@ pub struct ModuleRecord {
 #[derive(Serialize, Deserialize)]
 struct ModulePart {
     outline: Option<Vec<FormPart>>,
+    /// Of each form the beginning of its text's hash.
+    hashes: Vec<u64>,
     exports: Option<Vec<String>>,
 }
 
@@ -100,6 +104,15 @@ pub struct Stored {
     unchanged: Vec<bool>,
     fresh: bool,
     by_path: OnceCell<FxHashMap<PathBuf, usize>>,
+}
+
+/// Returns the hashes of the forms of a text.
+pub fn form_hashes(outline: &ModuleOutline, text: &str) -> Vec<u64> {
+    let hash = |form: &OutlinedForm| {
+        let text = text.get(form.form.start as usize..form.form.end as usize).unwrap_or_default();
+        u64::from_le_bytes(check(text.as_bytes()))
+    };
+    outline.forms.iter().map(hash).collect()
 }
 
 /// Returns where the index of a key is kept: the directories, and the program that made it.
@@ -255,6 +268,24 @@ impl Stored {
         Some(ModuleOutline { forms: part.outline?.into_iter().map(FormPart::form).collect() })
     }
 
+    /// Whether it was made with that file.
+    pub fn has(&self, path: &Path) -> bool {
+        self.position(path).is_some()
+    }
+
+    /// Returns what is kept of a former file: its outline, the hashes of its forms, and what it exported.
+    pub fn former_forms(&self, path: &Path) -> Option<(ModuleOutline, Vec<u64>, Vec<String>)> {
+        let (_, part) = self.module(path)?;
+        let outline = ModuleOutline { forms: part.outline?.into_iter().map(FormPart::form).collect() };
+        (outline.forms.len() == part.hashes.len())
+            .then(|| (outline, part.hashes, part.exports.unwrap_or_default()))
+    }
+
+    /// Returns what a former file exported.
+    pub fn former_exports(&self, path: &Path) -> Option<Vec<String>> {
+        self.module(path)?.1.exports
+    }
+
     /// Returns the names that a module exports.
     pub fn exports(&self, path: &Path) -> Option<FxHashSet<Symbol>> {
         let (_, part) = self.module(path).filter(|_| self.fresh)?;
@@ -332,6 +363,7 @@ impl Findings {
                     .outline
                     .as_ref()
                     .map(|outline| outline.forms.iter().map(FormPart::of).collect()),
+                hashes: module.hashes.clone(),
                 exports: module
                     .exports
                     .as_ref()
