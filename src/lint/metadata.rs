@@ -159,7 +159,7 @@ mod tests {
         for (synopsis, count) in [
             ("", 1),
             ("A solver", 1),
-            ("solver of systems.", 2),
+            ("solver of systems.", 3),
             ("Solver", 0),
             ("Solver for all", 1),
             ("3D viewer", 0),

@@ -127,7 +127,7 @@ mod tests {
         let mut facts = PackageFacts {
             name: "solver".into(),
             version: "1.2".into(),
-            synopsis: "Solver of linear systems".into(),
+            synopsis: "Linear systems, solved in parallel".into(),
             description: "Solver solves linear systems.".into(),
             licenses: vec!["Expat".into()],
             home_page: "https://example.org".into(),
