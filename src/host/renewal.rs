@@ -354,10 +354,11 @@ fn one(
     let start = form.form.start as usize;
     let text = file.text.get(start..form.form.end as usize)?;
     match &form.what {
+        // It stands in its own definition too, which was looked at when the name came up.
+        Outlined::Definition(_, name, _) if file.text.get(hit.at..hit.end) == Some(name.as_str()) => {}
         Outlined::Definition(Defines::Macro, name, _) => found.push((name.to_string(), Change::Value)),
-        Outlined::Definition(_, name, name_at) => {
-            let own = hit.at - start == *name_at as usize;
-            let shape = shape(text).filter(|_| !opaque && !own);
+        Outlined::Definition(_, name, _) => {
+            let shape = shape(text).filter(|_| !opaque);
             let becomes = match shape {
                 Some(shape) if change == Change::Record && !shape.takes_apart => return Some(()),
                 Some(_) if change == Change::Record => Change::Record,
