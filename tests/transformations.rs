@@ -247,3 +247,17 @@ fn the_library_says_what_options_mean() {
         ],
     );
 }
+
+#[test]
+fn a_change_is_made_once_wherever_a_package_is_used() {
+    let user = TestEnvironment::new();
+    for option in ["--with-configure-flag=zlib=--own", "--without-tests=zlib"] {
+        let alone = derivation_of(&user, &[option], "zlib");
+        let name = alone.rsplit('/').next().unwrap();
+        let graph = user.run(&["graph", "-t", "derivation", "--json", option, "python"]).success();
+        assert!(graph.contains(name), "{option}: what python is built with is not {name}");
+        // Another option besides, which concerns nothing here, changes nothing.
+        let both = [option, "--with-configure-flag=absent=--other"];
+        assert_eq!(derivation_of(&user, &both, "python"), derivation_of(&user, &[option], "python"));
+    }
+}
