@@ -394,7 +394,7 @@ i=0; while touch "$HOME/.local/state/fill-$i" 2>/dev/null; do i=$((i+1)); done
 "$HPCL" install one 2>&1 && exit 1
 rm "$HOME"/.local/state/fill-*
 "$HPCL" package -I
-mount -o remount,nr_inodes=100 "$HOME/.local/state"
+mount -t tmpfs -o remount,size=4m,nr_inodes=100 none "$HOME/.local/state"
 "$HPCL" install -q one
 "$HOME/.local/state/hpcl/profiles/default/bin/one"
 "#;
