@@ -230,7 +230,8 @@ fn killed_at(place: &Place, name: &str, count: usize) -> bool {
         if running == thread { ptrace::syscall(thread, None) } else { ptrace::cont(running, None) }.unwrap();
         running = loop {
             match wait() {
-                WaitStatus::Stopped(stopped, _) => break stopped,
+                // A thread that begins another is stopped as for a signal.
+                WaitStatus::Stopped(stopped, _) | WaitStatus::PtraceEvent(stopped, _, _) => break stopped,
                 WaitStatus::Exited(gone, code) if gone == child => {
                     assert_eq!(code, 0, "the child fails by itself");
                     return false;
