@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{TestEnvironment, sandbox_or_skip, trivial_package};
+use common::{TestEnvironment, chain_of, sandbox_or_skip, trivial_package};
 
 /// `top` → `middle` → `low`, and `other`; `text` is what `low` holds.
 fn recipes(text: &str) -> String {
@@ -15,21 +15,8 @@ fn recipes(text: &str) -> String {
                (display #$(if (package? input) (this-package-input (package-name input)) input) port)))",
     );
     let link = link.replace("(license #f)", "(license #f)\n  (inputs (filter package? (list input)))");
-    format!(
-        "(define-module (chain)
-  #:use-module (guix packages)
-  #:use-module (guix gexp)
-  #:use-module (guix build-system trivial))
-
-(define (link name input)
-  {link})
-
-(define-public low (link \"low\" \"{text}\"))
-(define-public other (link \"other\" \"something else\"))
-(define-public middle (link \"middle\" low))
-(define-public top (link \"top\" middle))
-"
-    )
+    let other = "(define-public other (link \"other\" \"something else\"))\n";
+    chain_of(&link, text) + other
 }
 
 fn setting() -> TestEnvironment {

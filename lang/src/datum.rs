@@ -67,3 +67,33 @@ impl Datum {
         }
     }
 }
+
+/// The items of a proper list.
+pub fn list(datum: &Datum) -> Option<&[Datum]> {
+    match &datum.kind {
+        DatumKind::List(items) => Some(items),
+        _ => None,
+    }
+}
+
+/// A symbol.
+pub fn symbol(datum: &Datum) -> Option<Symbol> {
+    match datum.kind {
+        DatumKind::Symbol(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// The text of a string.
+pub fn string(datum: &Datum) -> Option<String> {
+    match &datum.kind {
+        DatumKind::String(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
+/// The symbol that a list begins with, and what follows it.
+pub fn named(datum: &Datum) -> Option<(&'static str, &[Datum])> {
+    let (first, rest) = list(datum)?.split_first()?;
+    Some((symbol(first)?.as_str(), rest))
+}

@@ -17,7 +17,7 @@
 //! same meaning.
 
 use hpcl_lang::{
-    datum::{Datum, DatumKind},
+    datum::{Datum, DatumKind, list, named},
     reader, render,
     source::SourceMap,
 };
@@ -216,20 +216,6 @@ fn first_form(file: &str, text: &str) -> Result<Datum, String> {
         return Err(format!("it cannot be read:\n{}", render::render(&errors, &sources, false)));
     }
     forms.into_iter().next().ok_or_else(|| "it is empty".to_owned())
-}
-
-fn list(datum: &Datum) -> Option<&[Datum]> {
-    match &datum.kind {
-        DatumKind::List(items) => Some(items),
-        _ => None,
-    }
-}
-
-fn named(datum: &Datum) -> Option<(&'static str, &[Datum])> {
-    match list(datum)?.split_first()? {
-        (Datum { kind: DatumKind::Symbol(name), .. }, rest) => Some((name.as_str(), rest)),
-        _ => None,
-    }
 }
 
 fn form_named<'a>(form: &'a Datum, name: &str) -> Option<&'a [Datum]> {

@@ -10,7 +10,7 @@
 use std::collections::HashSet;
 
 use hpcl_lang::{
-    datum::{Datum, DatumKind},
+    datum::{Datum, named, string},
     reader,
     span::FileId,
 };
@@ -75,21 +75,6 @@ fn translated(texts: &[Datum]) -> Option<String> {
         })
         .collect();
     all.iter().find(|(language, _)| *language == "en").or(all.first()).map(|(_, text)| text.clone())
-}
-
-fn named(datum: &Datum) -> Option<(&'static str, &[Datum])> {
-    let DatumKind::List(items) = &datum.kind else { return None };
-    match items.split_first()? {
-        (Datum { kind: DatumKind::Symbol(name), .. }, rest) => Some((name.as_str(), rest)),
-        _ => None,
-    }
-}
-
-fn string(datum: &Datum) -> Option<String> {
-    match &datum.kind {
-        DatumKind::String(text) => Some(text.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is said of a name: documentation strings, what a package is, and the fields of the common records.
 
 use hpcl_lang::{
-    datum::{Datum, DatumKind},
+    datum::{Datum, string},
     native::Native,
     print,
 };
@@ -53,13 +53,6 @@ pub fn of_definition(form: &Datum, text: &str) -> String {
         shown.push_str(&comment_above(text, form.span.start as usize));
     }
     shown
-}
-
-fn string(datum: &Datum) -> Option<String> {
-    match &datum.kind {
-        DatumKind::String(text) => Some(text.to_string()),
-        _ => None,
-    }
 }
 
 /// The `package` form that a value is, below `let` and its like.

@@ -12,9 +12,10 @@
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use hpcl_lang::{
-    datum::{Datum, DatumKind},
+    datum::{Datum, DatumKind, list, string, symbol},
     print, reader,
     span::FileId,
+    symbol::Symbol,
 };
 
 use super::SearchPath;
@@ -70,13 +71,13 @@ impl Entry {
     /// Returns the transformations that it was made with, as (option, value) pairs.
     pub fn transformations(&self) -> Vec<(String, String)> {
         let pair = |datum: &Datum| match &datum.kind {
-            DatumKind::Dotted(items, value) => Some((symbol(items.first()?)?, string(value)?)),
+            DatumKind::Dotted(items, value) => Some((symbol(items.first()?)?.to_string(), string(value)?)),
             _ => None,
         };
         let of = |property: &String| {
             let datum = read_one(property)?;
             let items = list(&datum)?;
-            (symbol(items.first()?)? == "transformations")
+            (symbol(items.first()?)?.as_str() == "transformations")
                 .then(|| items.iter().skip(1).filter_map(pair).collect::<Vec<_>>())
         };
         self.properties.iter().find_map(of).unwrap_or_default()
@@ -105,7 +106,7 @@ impl Manifest {
             return Err(wrong("it cannot be read"));
         }
         let items = data.first().and_then(list).ok_or_else(|| wrong("it has no list"))?;
-        if items.first().and_then(symbol).as_deref() != Some("manifest") {
+        if items.first().and_then(symbol).map(Symbol::as_str) != Some("manifest") {
             return Err(wrong("it does not begin with `(manifest`; `hpcl install` makes profiles that do"));
         }
         let version =
@@ -252,7 +253,7 @@ fn search_path(datum: &Datum) -> Option<SearchPath> {
         variable: string(parts.first()?)?,
         files: list(parts.get(1)?)?.iter().filter_map(string).collect(),
         separator: parts.get(2).and_then(string),
-        directories: parts.get(3).and_then(symbol).as_deref() != Some("regular"),
+        directories: parts.get(3).and_then(symbol).map(Symbol::as_str) != Some("regular"),
     })
 }
 
@@ -263,30 +264,9 @@ fn read_one(text: &str) -> Option<Datum> {
 /// What follows the name in the list among `items` that begins with it.
 fn field<'a>(items: &'a [Datum], name: &str) -> Option<&'a [Datum]> {
     let named = |datum: &&Datum| {
-        list(datum).and_then(|inner| symbol(inner.first()?)).is_some_and(|symbol| symbol == name)
+        list(datum).and_then(|inner| symbol(inner.first()?)).is_some_and(|symbol| symbol.as_str() == name)
     };
     items.iter().find(named).and_then(list).and_then(|inner| inner.get(1..))
-}
-
-fn list(datum: &Datum) -> Option<&[Datum]> {
-    match &datum.kind {
-        DatumKind::List(items) => Some(items),
-        _ => None,
-    }
-}
-
-fn symbol(datum: &Datum) -> Option<String> {
-    match datum.kind {
-        DatumKind::Symbol(name) => Some(name.to_string()),
-        _ => None,
-    }
-}
-
-fn string(datum: &Datum) -> Option<String> {
-    match &datum.kind {
-        DatumKind::String(text) => Some(text.to_string()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

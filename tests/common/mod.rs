@@ -159,7 +159,11 @@ pub fn two_packages_of(text: &str, top: &str) -> String {
 
 /// The module `(chain)` with the packages `low`, `middle` and `top`, each built by `builder` with the one before as `input`.
 pub fn chain(builder: &str) -> String {
-    let link = trivial_package("name", builder);
+    chain_of(&trivial_package("name", builder), "nothing")
+}
+
+/// The same with another package as each link, an expression with `name` and `input`, and what `low` has as `input`.
+pub fn chain_of(link: &str, low: &str) -> String {
     format!(
         "(define-module (chain)
   #:use-module (guix packages)
@@ -169,7 +173,7 @@ pub fn chain(builder: &str) -> String {
 (define (link name input)
   {link})
 
-(define-public low (link \"low\" \"nothing\"))
+(define-public low (link \"low\" \"{low}\"))
 (define-public middle (link \"middle\" low))
 (define-public top (link \"top\" middle))
 "

@@ -5,7 +5,7 @@
 //! name, since only its value can tell. Invariant: no package that a module itself defines is missed.
 
 use hpcl_lang::{
-    datum::{Datum, DatumKind},
+    datum::{Datum, DatumKind, list, named, symbol},
     host::ModuleName,
     reader,
     source::SourceMap,
@@ -173,20 +173,6 @@ fn keyword_symbols(form: &Datum, keyword: &str) -> Vec<Symbol> {
         .collect()
 }
 
-fn list(datum: &Datum) -> Option<&[Datum]> {
-    match &datum.kind {
-        DatumKind::List(items) => Some(items),
-        _ => None,
-    }
-}
-
-fn symbol(datum: &Datum) -> Option<Symbol> {
-    match datum.kind {
-        DatumKind::Symbol(name) => Some(name),
-        _ => None,
-    }
-}
-
 fn head(datum: &Datum) -> Option<&'static str> {
-    list(datum)?.first().and_then(symbol).map(Symbol::as_str)
+    named(datum).map(|(name, _)| name)
 }
