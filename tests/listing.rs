@@ -125,6 +125,24 @@ fn a_wrong_expression_and_no_result_are_said() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_hides_its_own_packages_and_is_named() {
+    let environment = channel();
+    environment.write(
+        "recipes/my/broken.scm",
+        "(define-module (my broken))\n(define-public tide\n  (package (name \"tide\")\n",
+    );
+    assert!(environment.run(&["show", "-L", "recipes", "ocean@1.9"]).success().contains("Ocean of water"));
+    for verb in ["show", "build"] {
+        let message = environment.run(&[verb, "-L", "recipes", "tide"]).failure(3);
+        assert!(message.contains("unknown package `tide`"), "{message}");
+        assert!(message.contains("`hpcl eval recipes/my/broken.scm` says why"), "{message}");
+        assert!(!message.contains("waves.scm"), "only broken files are named: {message}");
+    }
+    let why = environment.run(&["eval", "recipes/my/broken.scm"]).failure(3);
+    assert!(why.contains("broken.scm:3:"), "{why}");
+}
+
+#[test]
 fn a_damaged_listing_is_made_anew() {
     let environment = channel();
     let ranked = ranking(&environment, &["ocean"]);

@@ -68,6 +68,9 @@ fn graphs_come_as_text_as_pictures_and_as_one_way() {
     assert!(html.contains("3 nodes, 3 edges") && html.contains("<script>"), "{html}");
     let missing = graph(&["--type", "references", "low"]).failure(1);
     assert!(missing.contains("is not in the store"), "{missing}");
+    // An interface stands for its provider.
+    let netpipe = graph(&["netpipe"]).success();
+    assert!(netpipe.contains("\"netpipe@3.7.2\" -> \"openmpi@4.1.4\""), "{netpipe}");
 }
 
 #[test]

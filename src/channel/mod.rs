@@ -24,9 +24,12 @@ use std::{
 
 use hpcl_lang::{
     host::{ModuleName, ModuleSource},
+    reader,
+    span::FileId,
     symbol::Symbol,
 };
 use include_dir::{Dir, include_dir};
+use rayon::prelude::*;
 
 pub use exports::Exports;
 pub use index::{Index, IndexEntry, PackageRecord, imports, pattern::Pattern};
@@ -145,22 +148,35 @@ impl Channels {
     /// [`ChannelError::Read`] when a file cannot be read.
     pub fn recipe_modules(&self) -> Result<Vec<ModuleFile>, ChannelError> {
         let mut modules = Vec::new();
-        for directory in &self.directories {
-            let files = walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().flatten();
-            for entry in files.filter(|entry| entry.file_type().is_file()) {
-                let path = entry.path();
-                let Some(name) = path.strip_prefix(directory).ok().and_then(module_of_path) else { continue };
-                if !holds_recipes(&name) {
-                    continue;
-                }
-                modules.push(ModuleFile { name, file: path.display().to_string().into(), text: read(path)? });
-            }
+        for (path, name) in self.recipe_files() {
+            modules.push(ModuleFile { name, file: path.display().to_string().into(), text: read(&path)? });
         }
         let mut bundled = Vec::new();
         collect_bundled(&CHANNELS, &mut bundled);
         bundled.sort_by(|a: &ModuleFile, b| a.file.cmp(&b.file));
         modules.extend(bundled);
         Ok(modules)
+    }
+
+    /// The files of the directories that hold modules of recipes, sorted by name in each.
+    fn recipe_files(&self) -> impl Iterator<Item = (PathBuf, ModuleName)> {
+        self.directories.iter().flat_map(|directory| {
+            let files = walkdir::WalkDir::new(directory).sort_by_file_name().into_iter().flatten();
+            files.filter(|entry| entry.file_type().is_file()).filter_map(move |entry| {
+                let name = entry.path().strip_prefix(directory).ok().and_then(module_of_path);
+                name.filter(holds_recipes).map(|name| (entry.into_path(), name))
+            })
+        })
+    }
+
+    /// Returns the files of the directories whose recipes nobody can find, since they cannot be read or are no programs.
+    pub fn broken_files(&self) -> Vec<PathBuf> {
+        let files: Vec<(PathBuf, ModuleName)> = self.recipe_files().collect();
+        let is_broken = |path: &PathBuf| match std::fs::read_to_string(path) {
+            Ok(text) => !reader::read(FileId(0), &text).1.is_empty(),
+            Err(_) => true,
+        };
+        files.into_par_iter().map(|(path, _)| path).filter(is_broken).collect()
     }
 
     /// Returns the first file of that name below one of those folders of the directories.

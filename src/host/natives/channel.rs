@@ -64,6 +64,14 @@ pub const TABLE: &[Native] = &[
         function: similar_packages,
     },
     Native {
+        name: "%broken-files",
+        arity: (0, Some(0)),
+        side: Side::Evaluation,
+        doc: "Returns the names of files of channel directories whose recipes cannot be found, since the files are no programs.",
+        example: ("", ""),
+        function: broken_files,
+    },
+    Native {
         name: "%warn",
         arity: (1, Some(1)),
         side: Side::Evaluation,
@@ -134,6 +142,11 @@ fn similar_packages(context: &mut Context<'_>, arguments: &[Value]) -> Result<Va
     let name = expect_string("%similar-packages", arguments, 0)?;
     let near = host(context)?.ask_index(|index| index.similar(name))?;
     Ok(Value::list(near.into_iter().map(Value::string).collect::<Vec<_>>()))
+}
+
+fn broken_files(context: &mut Context<'_>, _: &[Value]) -> Result<Value, Raise> {
+    let files = host(context)?.channels().broken_files();
+    Ok(Value::list(files.iter().map(|file| Value::string(file.to_string_lossy())).collect::<Vec<_>>()))
 }
 
 fn warn(context: &mut Context<'_>, arguments: &[Value]) -> Result<Value, Raise> {
