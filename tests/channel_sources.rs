@@ -9,6 +9,7 @@ use std::{path::PathBuf, process::Command};
 use common::{
     TestEnvironment,
     origin::{Origin, channel, list, version_of},
+    sshd::Server,
 };
 
 /// A key of ssh-keygen and what makes git sign with it.
@@ -77,9 +78,15 @@ fn signed_channels_are_checked() {
         assert!(environment.run(&["describe"]).success().contains(&good));
         origin.git(&["reset", "-q", "--hard", &good]);
     }
+    // The third kind of key.
+    let (carol, by_carol) = ssh_key(&environment, "carol", "ecdsa");
+    authorize(&[&alice, &bob, &carol]);
+    commit_signed(&origin, &by_alice, "alice authorises carol");
+    let good = commit_signed(&origin, &by_carol, "carol's own");
+    environment.run(&["pull"]).success();
     // A signature that is another commit's.
     let object = origin.git(&["cat-file", "commit", &good]);
-    environment.write("forged", &object.replace("bob's own", "forged"));
+    environment.write("forged", &object.replace("carol's own", "forged"));
     let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
     origin.git(&["reset", "-q", "--hard", forged.trim()]);
     let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
@@ -152,13 +159,39 @@ fn openpgp_signatures_are_checked_too() {
     );
     list(&environment, &channel("x", &origin.path().display().to_string(), &introduction));
     environment.run(&["pull"]).success();
+    let good = origin.head();
     let object = origin.git(&["cat-file", "commit", "HEAD"]);
     environment.write("forged", &object.replace("second", "forged"));
     let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
     origin.git(&["reset", "-q", "--hard", forged.trim()]);
     let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
     assert!(refused.contains("does not fit the commit"), "{refused}");
-    let _ = Command::new("gpgconf").args(["--homedir", folder.to_str().unwrap(), "--kill", "all"]).status();
+    // A key that its owner revoked signs no more, by the certificate that gpg wrote when it made the key.
+    origin.git(&["reset", "-q", "--hard", &good]);
+    let certificate =
+        std::fs::read_to_string(folder.join(format!("openpgp-revocs.d/{}.rev", keys[1]))).unwrap();
+    // gpg itself signs no more with such a key; who copied the secret before does.
+    let copied = environment.home().join("thief");
+    let status = Command::new("cp").arg("-a").args([&folder, &copied]).status().unwrap();
+    assert!(status.success());
+    let text = std::fs::read_to_string(&script).unwrap();
+    let thiefs = environment.write("gpg-thief", &text.replace("/gnupg'", "/thief'"));
+    std::fs::set_permissions(&thiefs, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let stolen =
+        ["-c", &format!("gpg.program={}", thiefs.display()), "-c", "user.signingkey=bob"].map(str::to_owned);
+    let file = environment.write("revocation", &certificate.replace(":-----BEGIN", "-----BEGIN"));
+    gpg(&["--import", file.to_str().unwrap()]);
+    origin.git(&["checkout", "-q", "keyring"]);
+    origin.write("all.key", &gpg(&["--armor", "--export", "alice", "bob"]));
+    origin.commit("bob lost his key");
+    origin.git(&["checkout", "-q", "master"]);
+    environment.run(&["pull"]).success();
+    commit_signed(&origin, &stolen, "by a thief");
+    let refused = environment.run(&["pull"]).failure(3);
+    assert!(refused.contains("was revoked"), "{refused}");
+    for home in [folder, copied] {
+        let _ = Command::new("gpgconf").args(["--homedir", home.to_str().unwrap(), "--kill", "all"]).status();
+    }
 }
 
 /// Serves the repositories below a directory over HTTP, by git's own program.
@@ -251,4 +284,25 @@ fn repositories_elsewhere_are_fetched_and_mirrors_asked() {
     let pulled = environment.run(&["pull"]);
     assert!(pulled.stderr.contains("warning") && pulled.stderr.contains(&address), "{}", pulled.stderr);
     pulled.success();
+}
+
+#[test]
+fn a_repository_is_fetched_over_ssh() {
+    let environment = TestEnvironment::new();
+    let Some(server) = Server::start(environment.home(), "a_repository_is_fetched_over_ssh") else { return };
+    let origin = Origin::new(&environment, "tools");
+    origin.package("tool", "1");
+    origin.commit("1");
+    let address = format!("{}{}", server.address(), origin.path().display());
+    list(&environment, &channel("tools", &address, ""));
+    server.run(&environment, &["pull"]).success();
+    assert_eq!(version_of(&environment, "tool"), "1");
+    origin.package("tool", "2");
+    origin.commit("2");
+    let pulled = server.run(&environment, &["pull"]).success();
+    assert!(pulled.contains("tool 1 → 2"), "{pulled}");
+    list(&environment, &channel("tools", &format!("{}/nowhere", server.address()), ""));
+    let refused = server.run(&environment, &["pull"]).failure(4);
+    assert!(refused.contains("cannot fetch") && refused.contains("nowhere"), "{refused}");
+    assert_eq!(version_of(&environment, "tool"), "2");
 }

@@ -114,7 +114,43 @@ fn bash_asks_hpcl() {
         .env("HOME", environment.home())
         .env("PATH", format!("{}:/usr/bin:/bin", program.display()));
     assert_eq!(environment.finish(command).success().trim_end(), "zlib");
-    for shell in ["zsh", "fish", "elvish", "powershell"] {
+    for shell in ["elvish", "powershell"] {
         assert!(environment.run(&["completions", shell]).success().contains("HPCL_COMPLETE"), "{shell}");
     }
+}
+
+#[test]
+fn fish_and_zsh_ask_hpcl() {
+    let environment = TestEnvironment::new();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_hpcl")).parent().unwrap();
+    let shell = |name: &str, arguments: &[&str]| {
+        let mut command = Command::new(name);
+        command.args(arguments).env_clear().env("HOME", environment.home()).env("TERM", "dumb");
+        command.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+        command
+    };
+    match Command::new("fish").arg("--version").output() {
+        Ok(_) => {
+            let asked = "hpcl completions fish | source; complete -C 'hpcl install hwloc:l'";
+            let run = environment.finish(shell("fish", &["-c", asked])).success();
+            assert_eq!(run.trim_end(), "hwloc:lib");
+        }
+        Err(_) => eprintln!("SKIPPED fish_and_zsh_ask_hpcl, of fish: it is not installed"),
+    }
+    if Command::new("zsh").arg("--version").output().is_err() {
+        eprintln!("SKIPPED fish_and_zsh_ask_hpcl, of zsh: it is not installed");
+        return;
+    }
+    // Only a shell at a terminal completes.
+    let mut session = rexpect::session::spawn_command(shell("zsh", &["-f", "-i"]), Some(30_000)).unwrap();
+    session
+        .send_line("autoload -Uz compinit; compinit -u; source <(hpcl completions zsh); echo re''ady")
+        .unwrap();
+    session.exp_string("\nready").unwrap();
+    session.send("hpcl install hwloc:l\t").unwrap();
+    session.flush().unwrap();
+    session.exp_string("hpcl install hwloc:lib ").unwrap();
+    session.send_control('u').unwrap();
+    session.send_line("exit").unwrap();
+    session.exp_eof().unwrap();
 }

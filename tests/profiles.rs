@@ -281,6 +281,23 @@ fn shells_are_told_where_things_are() {
         .replace("HOME", user.environment.home().to_str().unwrap());
     assert_eq!(sh(&format!("{settings}\none; echo $C_INCLUDE_PATH")), expected);
     assert_eq!(sh("HPCL_PROFILE=$P; . $P/etc/profile; one; echo $C_INCLUDE_PATH"), expected);
+    for (shell, file, set) in [
+        ("bash", "profile", "HPCL_PROFILE=$P"),
+        ("zsh", "profile", "HPCL_PROFILE=$P"),
+        ("fish", "profile.fish", "set HPCL_PROFILE $P"),
+        ("tcsh", "profile.csh", "setenv HPCL_PROFILE $P"),
+    ] {
+        let source = if file == "profile" { "." } else { "source" };
+        let script = format!("{set}; {source} $P/etc/{file}; one; sh -c 'echo $C_INCLUDE_PATH'");
+        let mut command = Command::new(shell);
+        command.args(["-f", "-c", &script][usize::from(matches!(shell, "bash" | "fish"))..].iter());
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("C_INCLUDE_PATH", "/mine");
+        command.env("P", user.link("default")).env("HOME", user.environment.home());
+        match Command::new(shell).arg("--version").output() {
+            Ok(_) => assert_eq!(user.environment.finish(command).success(), expected, "{shell}"),
+            Err(_) => eprintln!("SKIPPED shells_are_told_where_things_are, of {shell}: it is not installed"),
+        }
+    }
     let exact = user.run(&["package", "--search-paths=exact", "--shell", "fish"]).success();
     assert!(exact.contains(&format!("set -gx C_INCLUDE_PATH {link}/include\n")), "{exact}");
     assert!(

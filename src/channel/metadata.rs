@@ -203,7 +203,9 @@ fn introduction_of(fields: &[Datum]) -> Result<Introduction, String> {
 pub fn plain_signer(signer: &str) -> String {
     let parts: Vec<&str> = signer.split_whitespace().collect();
     match parts.as_slice() {
-        [kind, key, ..] if kind.starts_with("ssh-") || kind.contains("@") => format!("{kind} {key}"),
+        [kind, key, ..] if kind.starts_with("ssh-") || kind.starts_with("ecdsa-") || kind.contains("@") => {
+            format!("{kind} {key}")
+        }
         parts => parts.concat().to_uppercase(),
     }
 }

@@ -90,6 +90,14 @@ pub fn local_path(url: &str) -> Option<PathBuf> {
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
+/// What runs `ssh`: git's own setting, or the program with the options that other connections of ours have.
+fn ssh_command() -> String {
+    std::env::var("GIT_SSH_COMMAND").unwrap_or_else(|_| {
+        let options = std::env::var("HPCL_SSH_OPTIONS").unwrap_or_default();
+        format!("ssh {options}").trim_end().to_owned()
+    })
+}
+
 /// Whether a directory is a repository, bare or with a work tree.
 pub fn is_repository(directory: &Path) -> bool {
     directory.join(".git").exists()
@@ -103,7 +111,9 @@ impl Repository {
     /// [`GitError::NoRepository`], [`GitError::Cache`].
     pub fn open(url: &str, cache: &Path) -> Result<Repository, GitError> {
         // What a repository of another user says in its settings is not obeyed.
-        let options = gix::open::Options::isolated;
+        let options = || {
+            gix::open::Options::isolated().config_overrides([format!("core.sshCommand={}", ssh_command())])
+        };
         if let Some(path) = local_path(url) {
             let inner = gix::open_opts(&path, options()).map_err(|source| match is_repository(&path) {
                 true => GitError::Damaged { path: path.clone(), source: boxed(source) },

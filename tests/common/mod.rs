@@ -12,6 +12,7 @@
 )]
 
 pub mod origin;
+pub mod sshd;
 
 use std::{
     net::{TcpListener, TcpStream},
