@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::process::Command;
+
 use common::{
     TestEnvironment,
     origin::{Origin, channel, git, list, version_of},
@@ -281,4 +283,54 @@ fn channels_are_values_of_the_language() {
             ("(channels->rows (list 1))", "#f"),
         ],
     );
+}
+
+#[test]
+fn trees_that_nobody_uses_leave_the_cache() {
+    let environment = TestEnvironment::new();
+    let origin = Origin::new(&environment, "tools");
+    origin.package("tool", "1");
+    let old = origin.commit("1");
+    origin.package("tool", "2");
+    let new = origin.commit("2");
+    list(&environment, &channel("tools", &origin.path().display().to_string(), ""));
+    environment.run(&["pull"]).success();
+    let of_old = ["time-machine", "--commit", &old, "--", "show", "tool"];
+    assert!(environment.run(&of_old).success().contains("version: 1"));
+    let cache = environment.home().join(".cache/hpcl");
+    let trees = || {
+        let entries = std::fs::read_dir(cache.join("checkouts")).unwrap().flatten();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        names
+    };
+    let age = |days: u32| {
+        let files = walkdir::WalkDir::new(&cache).min_depth(2).max_depth(2).into_iter().flatten();
+        let touched = Command::new("touch")
+            .args(["-d", &format!("{days} days ago")])
+            .args(files.map(|entry| entry.into_path()))
+            .status();
+        assert!(touched.unwrap().success());
+    };
+    let both = {
+        let mut both = [format!("tools-{old}"), format!("tools-{new}")];
+        both.sort();
+        both
+    };
+    age(29);
+    environment.run(&["gc"]).success();
+    assert_eq!(trees(), both);
+    age(31);
+    let planned = environment.run(&["gc", "--dry-run"]);
+    assert!(planned.stderr.contains("would delete") && planned.stderr.contains("30 days"), "{planned:?}");
+    assert_eq!(trees(), both);
+    // What was used since stays, and so does what a generation needs.
+    environment.run(&of_old).success();
+    environment.run(&["gc"]).success();
+    assert_eq!(trees(), both);
+    age(31);
+    assert!(environment.run(&["gc"]).stderr.contains("not used for 30 days"));
+    assert_eq!(trees(), [format!("tools-{new}")]);
+    assert!(environment.run(&of_old).success().contains("version: 1"), "it is made again");
 }

@@ -6,6 +6,7 @@
 //! channels' modules of the same topic. Invariant: what is read is recorded, so that results can be keyed by it.
 
 pub mod authenticate;
+pub mod cleaning;
 pub mod declared;
 mod exports;
 pub mod generation;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     authenticate::{self, AuthenticationError},
+    cleaning,
     declared::Declared,
     generation::Instance,
     metadata::{self, Metadata},
@@ -285,6 +286,7 @@ impl Instance {
                     source: GitError::NoCommit { url: self.declared.url.clone(), commit: commit.clone() },
                 })?;
                 let root = checkout(&self.declared.name, id)?;
+                cleaning::note_use(&root);
                 if !root.is_dir() {
                     let update = Update { agent, former: &[], allow_downgrades: true, tell: &|_| {} };
                     update.channel(&self.declared)?;
@@ -300,6 +302,11 @@ impl Instance {
             }
         };
         Ok(if self.directory.is_empty() { root } else { root.join(&self.directory) })
+    }
+
+    /// Where its exported tree is, or would be, if it is of a commit.
+    pub fn checkout(&self) -> Option<PathBuf> {
+        checkout(&self.declared.name, CommitId::parse(self.declared.commit.as_ref()?)?).ok()
     }
 
     /// Opens its repository, if it has one.

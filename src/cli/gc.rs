@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{Outcome, cache::items, realise};
 use crate::{
+    channel::cleaning,
     report::quantity,
     store::{GcOptions, LocalStore, Root, Usage},
     store_path::StorePath,
@@ -107,6 +108,17 @@ pub fn run(arguments: &Arguments) -> Outcome {
         quantity::bytes(report.freed),
         report.kept
     )?;
+    // Unreadable generations are told by the verbs that need them; the cache merely stays as it is.
+    let cleaned = cleaning::clean(arguments.dry_run).unwrap_or_default();
+    if cleaned.entries > 0 {
+        writeln!(
+            err,
+            "{verb} {} trees of channels and indexes that were not used for {} days, {}",
+            cleaned.entries,
+            cleaning::UNUSED.as_secs() / (24 * 3600),
+            quantity::bytes(cleaned.bytes)
+        )?;
+    }
     if report.left_to_owners > 0 {
         writeln!(
             err,

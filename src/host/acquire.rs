@@ -14,7 +14,7 @@ use regex::Regex;
 
 use super::HostError;
 use crate::{
-    channel::place,
+    channel::{cleaning, place},
     executor::chain,
     fetch::{Download, Fetcher, file_path},
     git::{Repository, Wanted},
@@ -115,6 +115,7 @@ impl Acquirer {
                 .ok_or_else(|| failed(format!("it has neither a commit nor a tag `{name}`")))?,
         };
         let directory = cache.join("checkouts").join(format!("source-{id}"));
+        cleaning::note_use(&directory);
         repository.export(id, &directory).map_err(|error| failed(chain(&error)))?;
         Ok(directory)
     }

@@ -29,6 +29,7 @@ use hpcl_lang::{
 use rustc_hash::{FxHashMap, FxHashSet, FxHasher};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
+use super::super::place;
 use super::{
     IndexEntry, PackageRecord,
     listing::{self, Listing},
@@ -117,10 +118,6 @@ pub fn form_hashes(outline: &ModuleOutline, text: &str) -> Vec<u64> {
 
 /// Returns where the index of a key is kept: the directories, and the program that made it.
 pub fn path(directories: &[PathBuf], program: &str) -> Option<PathBuf> {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     let mut name = Vec::new();
     for directory in directories {
         name.extend_from_slice(directory.as_os_str().as_encoded_bytes());
@@ -128,7 +125,7 @@ pub fn path(directories: &[PathBuf], program: &str) -> Option<PathBuf> {
     }
     let short = |bytes: &[u8]| crate::hash::base32_encode(bytes.get(..10).unwrap_or(bytes));
     let name = format!("{}-{}", short(&digest(&name)), short(&digest(program.as_bytes())));
-    Some(cache.join("hpcl/index").join(name))
+    Some(place::cache()?.join("index").join(name))
 }
 
 fn bucket(name: &str) -> usize {
