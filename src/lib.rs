@@ -22,6 +22,7 @@ pub mod elf;
 pub mod executor;
 pub mod fetch;
 pub mod git;
+pub mod pypi;
 pub mod sandbox;
 pub mod store;
 // model

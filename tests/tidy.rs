@@ -13,7 +13,7 @@ use std::{
 const LAYERS: [(&str, &[&str]); 4] = [
     ("interface", &["cli", "report"]),
     ("domain", &["builder", "channel", "editor", "host", "lint", "lower", "profile"]),
-    ("mechanism", &["archive", "cache", "elf", "executor", "fetch", "git", "sandbox", "store"]),
+    ("mechanism", &["archive", "cache", "elf", "executor", "fetch", "git", "pypi", "sandbox", "store"]),
     ("model", &["derivation", "graph", "hash", "nar", "store_path"]),
 ];
 

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::pins::PinError;
 use super::settings::SettingsError;
 use crate::hash::Digest;
+use crate::pypi::PypiError;
 
 /// Why a file was not fetched.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +53,14 @@ pub enum FetchError {
         name: String,
         /// What went wrong at each address, in the order of trying.
         failures: Vec<Failure>,
+    },
+    /// The index of Python packages cannot tell where the file is.
+    #[error("cannot fetch `{name}`: {source}")]
+    Index {
+        /// The file's name.
+        name: String,
+        /// Why.
+        source: Box<PypiError>,
     },
     /// The download has no address.
     #[error("there is no address to fetch `{name}` from")]
@@ -98,6 +107,7 @@ impl FetchError {
                     "add an address to {file}:\n  [mirrors]\n  {mirror} = [\"https://mirror.example.org/{short}\"]"
                 ))
             }
+            FetchError::Index { source, .. } => source.hint(),
             FetchError::Failed { failures, .. } => failures.iter().any(|f| f.reason.is_network()).then(|| {
                 "check the network; behind a proxy set `https_proxy`; nearer mirrors can be named under `[mirrors]` in \
                  the settings"
@@ -210,6 +220,12 @@ pub enum Reason {
         /// The settings file in which servers can be named.
         settings: Option<PathBuf>,
     },
+    /// The index of Python packages cannot tell where the file is.
+    #[error("the index does not tell where it is")]
+    Index {
+        /// Why.
+        source: Box<PypiError>,
+    },
     /// The content has another digest than the pinned one.
     #[error("wrong hash, actual {}", mismatch.actual.to_base32())]
     WrongHash {
@@ -238,12 +254,14 @@ impl Reason {
         match self {
             Reason::Status { code } => matches!(code, 404 | 410),
             Reason::File { source } => source.kind() == io::ErrorKind::NotFound,
+            Reason::Index { source } => source.is_absent(),
             _ => false,
         }
     }
 }
 
-fn status_text(code: u16) -> String {
+/// What an HTTP status code means.
+pub(crate) fn status_text(code: u16) -> String {
     match code {
         404 => "not found (404)".into(),
         410 => "gone (410)".into(),

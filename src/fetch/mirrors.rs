@@ -26,7 +26,7 @@ const UPSTREAM: &[(&str, &[&str])] = &[
 ];
 
 /// One place to ask for a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Address {
     /// `https:`, `http:` or `file:`.
     pub url: String,
@@ -34,6 +34,17 @@ pub struct Address {
     pub mirror: Option<(String, String)>,
     /// The proxy that apt uses for it.
     pub proxy: Option<String>,
+    /// The client to use, where the usual one would not do.
+    pub agent: Option<ureq::Agent>,
+    /// What the server is told of who asks.
+    pub authorization: Option<String>,
+}
+
+impl Address {
+    /// An address that stands for itself.
+    pub fn plain(url: impl Into<String>) -> Address {
+        Address { url: url.into(), mirror: None, proxy: None, agent: None, authorization: None }
+    }
 }
 
 /// All that is known about mirrors.
@@ -71,13 +82,18 @@ impl Mirrors {
             format!("{}/api/1/content/sha256:{}/raw/", endpoint.trim_end_matches('/'), digest.to_base16())
         });
         let urls = archive.mirrors.iter().map(filled).chain(heritage);
-        urls.map(|url| Address { url, mirror: None, proxy: None }).collect()
+        urls.map(Address::plain).collect()
+    }
+
+    /// The indexes that the settings name for `mirror://pypi`, which is no tree of files but an index of Python packages.
+    pub fn python_indexes(&self) -> &[String] {
+        self.settings.mirrors.get("pypi").map_or(&[], Vec::as_slice)
     }
 
     /// The addresses that a URL stands for; never empty.
     pub fn resolve(&self, url: &str) -> Result<Vec<Address>, Reason> {
         let Some(rest) = url.strip_prefix("mirror://") else {
-            return Ok(vec![Address { url: url.to_owned(), mirror: None, proxy: None }]);
+            return Ok(vec![Address::plain(url)]);
         };
         let (name, path) = rest.split_once('/').unwrap_or((rest, ""));
         let mut addresses: Vec<Address> = Vec::new();
@@ -85,7 +101,7 @@ impl Mirrors {
             let url = format!("{}/{path}", base.trim_end_matches('/'));
             if !addresses.iter().any(|address| address.url == url) {
                 let mirror = Some((name.to_owned(), path.to_owned()));
-                addresses.push(Address { url, mirror, proxy: proxy.cloned() });
+                addresses.push(Address { mirror, proxy: proxy.cloned(), ..Address::plain(url) });
             }
         };
         for base in self.settings.mirrors.get(name).into_iter().flatten() {

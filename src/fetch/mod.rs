@@ -19,20 +19,24 @@ use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::hash::{Algorithm, Digest};
+use crate::pypi::{self, Index, PypiError};
 
 pub use apt::AptConfig;
+pub(crate) use error::status_text;
 pub use error::{Failure, FetchError, Mismatch, Reason};
 pub use mirrors::{Address, Mirrors};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
+pub(crate) use proxy::agent;
 pub use settings::{Archive, ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
 pub use transfer::file_path;
 use transfer::{Trouble, Watch, transfer};
@@ -97,6 +101,9 @@ impl Default for Options {
 /// How often one address is asked for the rest in a row while it delivers something each time.
 const CONTINUATIONS: u32 = 8;
 
+/// How many connections are kept open for further requests.
+const CONNECTIONS: usize = 32;
+
 /// Fetches files; one serves many threads.
 #[derive(Debug, Clone)]
 pub struct Fetcher {
@@ -105,6 +112,8 @@ pub struct Fetcher {
     agent: Agent,
     /// Servers that did not answer; later downloads ask them last, lest each waits for the same dead server again.
     silent: Arc<Mutex<HashSet<String>>>,
+    /// The index that `mirror://pypi` stands for, once it was needed.
+    python: Arc<OnceLock<Result<Index, PypiError>>>,
 }
 
 impl Fetcher {
@@ -125,8 +134,8 @@ impl Fetcher {
 
     /// A fetcher with the given options and mirrors.
     pub fn new(options: Options, mirrors: Mirrors) -> Fetcher {
-        let agent = proxy::agent(config(&options).build());
-        Fetcher { options, mirrors, agent, silent: Arc::default() }
+        let agent = agent(config(&options).build());
+        Fetcher { options, mirrors, agent, silent: Arc::default(), python: Arc::default() }
     }
 
     /// The client that requests go through, with the environment's proxies and this host's certificates.
@@ -178,7 +187,11 @@ impl Fetcher {
         let name = || download.name.clone();
         let (mut addresses, mut unresolved) = (Vec::new(), Vec::new());
         for url in &download.urls {
-            match self.mirrors.resolve(url) {
+            let found = match url.strip_prefix("mirror://pypi/") {
+                Some(path) => self.python_files(path),
+                None => self.mirrors.resolve(url),
+            };
+            match found {
                 Ok(found) => addresses.extend(found),
                 Err(reason) => unresolved.push(Failure { url: url.clone(), reason }),
             }
@@ -194,9 +207,31 @@ impl Fetcher {
             Some(Failure { reason: Reason::NoMirror { mirror, settings }, .. }) => {
                 Err(FetchError::NoMirror { name: name(), mirror: mirror.clone(), settings: settings.clone() })
             }
+            Some(Failure { reason: Reason::Index { source }, .. }) if unresolved.len() == 1 => {
+                Err(FetchError::Index { name: name(), source: source.clone() })
+            }
             Some(_) => Err(FetchError::Failed { name: name(), failures: unresolved }),
             None => Err(FetchError::NoAddress { name: name() }),
         }
+    }
+
+    /// The addresses of `PROJECT/FILE` on the configured index of Python packages.
+    fn python_files(&self, path: &str) -> Result<Vec<Address>, Reason> {
+        let index = self.python.get_or_init(|| {
+            let own = self.mirrors.python_indexes();
+            let configuration = pypi::Configuration::of_host(&pypi::Choice::default(), own)?;
+            Index::new(configuration, &self.options, pypi::Cache::of_user(), false, Arc::default())
+        });
+        let reason = |source: PypiError| Reason::Index { source: Box::new(source) };
+        let index = index.as_ref().map_err(|error| reason(error.clone()))?;
+        let (project, file) = path.split_once('/').ok_or(Reason::Scheme)?;
+        let address = |url: url::Url| Address {
+            agent: Some(index.web().agent(&url).clone()),
+            authorization: index.web().authorization(&url),
+            mirror: Some(("pypi".to_owned(), path.to_owned())),
+            ..Address::plain(url)
+        };
+        Ok(index.locate(project, file).map_err(reason)?.into_iter().map(address).collect())
     }
 
     /// Remembers whether a server answers.
@@ -209,11 +244,14 @@ impl Fetcher {
         }
     }
 
-    /// The agent for an address: one of its own when apt reaches it through a proxy and the environment names none.
+    /// The agent for an address: its own, or one of its own when apt reaches it through a proxy and the environment names none.
     fn agent_for(&self, address: &Address) -> Agent {
+        if let Some(agent) = &address.agent {
+            return agent.clone();
+        }
         let proxy = address.proxy.as_deref().filter(|_| self.agent.config().proxy().is_none());
         match proxy.and_then(|proxy| ureq::Proxy::new(proxy).ok()) {
-            Some(proxy) => proxy::agent(config(&self.options).proxy(Some(proxy)).build()),
+            Some(proxy) => agent(config(&self.options).proxy(Some(proxy)).build()),
             None => self.agent.clone(),
         }
     }
@@ -225,13 +263,17 @@ fn server(url: &str) -> &str {
     url.get(..path.unwrap_or(url.len())).unwrap_or(url)
 }
 
-fn config(options: &Options) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
+/// The settings of a client that is as patient as `options` say.
+pub(crate) fn config(options: &Options) -> ureq::config::ConfigBuilder<ureq::typestate::AgentScope> {
     Agent::config_builder()
         // Sites have certificate authorities of their own, which only the system's store knows.
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .http_status_as_error(false)
         .accept_encoding("identity")
         .user_agent(concat!("hpcl/", env!("CARGO_PKG_VERSION")))
+        .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+        .max_idle_connections(CONNECTIONS)
+        .max_idle_connections_per_host(CONNECTIONS)
         .timeout_resolve(Some(options.connect_timeout))
         .timeout_connect(Some(options.connect_timeout))
         .timeout_per_read(Some(options.stall_timeout))
@@ -295,7 +337,7 @@ impl Attempt<'_> {
         let mut continuations = 0;
         loop {
             let before = self.part.len();
-            let done = transfer(&agent, &self.fetcher.options, &address.url, &mut self.part, self.watch);
+            let done = transfer(&agent, &self.fetcher.options, address, &mut self.part, self.watch);
             let silent = matches!(&done, Err(Trouble::Remote(reason)) if reason.is_network() && self.part.len() <= before);
             self.fetcher.note(&address.url, !silent);
             let reason = match done {

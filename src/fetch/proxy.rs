@@ -15,7 +15,7 @@ use ureq::unversioned::transport::{
 use ureq::{Agent, Error, Proxy, ProxyProtocol};
 
 /// An agent whose proxy, if it has one, serves `http:` without a tunnel.
-pub(super) fn agent(config: Config) -> Agent {
+pub(crate) fn agent(config: Config) -> Agent {
     Agent::with_parts(config, ForwardConnector::default(), DefaultResolver::default())
 }
 

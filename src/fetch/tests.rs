@@ -152,7 +152,7 @@ impl Place {
         let mut fetcher = Fetcher::new(options, mirrors);
         // The tests talk to this machine, whatever proxy it uses for others.
         let direct = config(&fetcher.options).proxy(None).build();
-        fetcher.agent = proxy::agent(direct);
+        fetcher.agent = agent(direct);
         Place { dir: tempfile::tempdir().unwrap(), fetcher }
     }
 

@@ -14,6 +14,7 @@ use ureq::http::{HeaderMap, header};
 use ureq::{Agent, Timeout};
 
 use super::error::Reason;
+use super::mirrors::Address;
 use super::part::Part;
 use super::{Options, Progress};
 
@@ -29,14 +30,15 @@ pub(super) enum Trouble {
 
 pub(super) type Watch<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 
-/// Transfers the content of `url` to the part, from where the part ends.
+/// Transfers the content at an address to the part, from where the part ends.
 pub(super) fn transfer(
     agent: &Agent,
     options: &Options,
-    url: &str,
+    address: &Address,
     part: &mut Part,
     watch: &mut Watch<'_>,
 ) -> Result<(), Trouble> {
+    let url = address.url.as_str();
     if let Some(path) = file_path(url) {
         return copy_file(&path, url, part, watch);
     }
@@ -46,6 +48,9 @@ pub(super) fn transfer(
     loop {
         let from = part.len();
         let mut request = agent.get(url);
+        if let Some(value) = &address.authorization {
+            request = request.header(header::AUTHORIZATION, value);
+        }
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }

@@ -11,6 +11,7 @@
     reason = "helpers of tests; no test file uses all of them"
 )]
 
+pub mod index;
 pub mod origin;
 pub mod sshd;
 
