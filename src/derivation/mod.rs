@@ -16,12 +16,10 @@ mod parse;
 mod validate;
 mod write;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, sync::Arc};
 
 use bstr::BStr;
+use litemap::LiteMap;
 
 pub use bytes::Bytes;
 pub use error::DerivationError;
@@ -64,9 +62,9 @@ pub struct Derivation {
     /// The name, which is not in the text but in the path: `NAME.drv`.
     pub name: Arc<str>,
     /// The outputs by name; at least one.
-    pub outputs: BTreeMap<OutputName, Output>,
+    pub outputs: LiteMap<OutputName, Output>,
     /// The derivations whose outputs are inputs, with the outputs used.
-    pub input_drvs: BTreeMap<StorePath, BTreeSet<OutputName>>,
+    pub input_drvs: LiteMap<StorePath, BTreeSet<OutputName>>,
     /// The inputs that are no derivation's output.
     pub input_srcs: BTreeSet<StorePath>,
     /// The platform it is built on, such as `x86_64-linux`.
@@ -76,7 +74,7 @@ pub struct Derivation {
     /// The program's arguments.
     pub args: Vec<Bytes>,
     /// The environment; holds each output's path under the output's name.
-    pub env: BTreeMap<Bytes, Bytes>,
+    pub env: LiteMap<Bytes, Bytes>,
 }
 
 impl Derivation {
@@ -135,8 +133,10 @@ pub(crate) mod tests {
         let out = OutputName::new("out").unwrap();
         let mut drv = Derivation {
             name: "sample".into(),
-            outputs: [(out.clone(), Output { path: path("sample"), fixed: None })].into(),
-            input_drvs: [(path("a.drv"), [out, OutputName::new("lib").unwrap()].into())].into(),
+            outputs: [(out.clone(), Output { path: path("sample"), fixed: None })].into_iter().collect(),
+            input_drvs: [(path("a.drv"), [out, OutputName::new("lib").unwrap()].into())]
+                .into_iter()
+                .collect(),
             input_srcs: [path("source")].into(),
             system: "x86_64-linux".into(),
             builder: "builtin:hpcl-1".into(),
@@ -145,7 +145,8 @@ pub(crate) mod tests {
                 ("ä".into(), Bytes::from(&b"\xff\0\r"[..])),
                 ("out".into(), path("sample").canonical().into()),
             ]
-            .into(),
+            .into_iter()
+            .collect(),
         };
         let inputs = [(path("a.drv"), modulo::tests::two_outputs())].into();
         drv.fill_outputs(&StoreDir::CANONICAL, &inputs).unwrap();

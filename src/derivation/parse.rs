@@ -3,7 +3,9 @@
 //! Strict: only the text that `write.rs` would give is accepted, so that parsing and writing give back the same bytes and
 //! a path computed from the parsed derivation is the path of the text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use litemap::LiteMap;
 
 use super::{Bytes, Derivation, DerivationError, FixedHash, Output, OutputName};
 use crate::{
@@ -43,7 +45,8 @@ impl Parser<'_> {
         let input_drvs = self.sorted("input derivations", input_drvs)?;
         self.comma()?;
         let input_srcs = self.list(|parser| Ok((parser.path()?, ())))?;
-        let input_srcs = self.sorted("input sources", input_srcs)?.into_keys().collect();
+        let input_srcs =
+            self.sorted("input sources", input_srcs)?.into_iter().map(|(name, ())| name).collect();
         self.comma()?;
         let system = self.string()?;
         self.comma()?;
@@ -98,7 +101,7 @@ impl Parser<'_> {
         let path = self.path()?;
         self.comma()?;
         let outputs = self.list(|parser| Ok((parser.output_name()?, ())))?;
-        let outputs = self.sorted("used outputs", outputs)?.into_keys().collect();
+        let outputs = self.sorted("used outputs", outputs)?.into_iter().map(|(name, ())| name).collect();
         self.expect(b")", "`)`")?;
         Ok((path, outputs))
     }
@@ -122,7 +125,7 @@ impl Parser<'_> {
         &self,
         list: &'static str,
         items: Vec<(K, V)>,
-    ) -> Result<BTreeMap<K, V>, DerivationError> {
+    ) -> Result<LiteMap<K, V>, DerivationError> {
         let wrong = items.windows(2).find_map(|pair| match pair {
             [before, after] if before.0 >= after.0 => Some(&after.0),
             _ => None,
@@ -131,7 +134,7 @@ impl Parser<'_> {
             Some(item) => {
                 Err(DerivationError::Unsorted { name: self.name.to_owned(), list, item: item.to_string() })
             }
-            None => Ok(items.into_iter().collect()),
+            None => Ok(LiteMap::from_sorted_store_unchecked(items)),
         }
     }
 

@@ -14,6 +14,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use litemap::LiteMap;
+
 use super::{Derivation, Output, OutputName};
 use crate::store_path::{StoreDir, StorePath};
 
@@ -50,8 +52,8 @@ impl Derivation {
             writer.raw("(");
             writer.string(name);
             writer.raw(",");
-            let output = name.as_utf8().and_then(|name| self.outputs.get_key_value(name));
-            match output {
+            let at = name.as_utf8().and_then(|name| self.outputs.find_index(name).ok());
+            match at.and_then(|at| self.outputs.get_indexed(at)) {
                 Some((output, _)) => holes.push((writer.text.len(), output.clone())),
                 None => writer.string(value),
             }
@@ -92,7 +94,7 @@ impl Tail {
 /// The beginning of a derivation's text, up to the comma behind the outputs.
 pub(super) fn outputs_text(
     directory: &StoreDir,
-    outputs: &BTreeMap<OutputName, Output>,
+    outputs: &LiteMap<OutputName, Output>,
     masked: bool,
 ) -> Vec<u8> {
     let mut writer = Writer::with_capacity(directory, 256 * outputs.len());
@@ -124,7 +126,7 @@ pub(super) fn outputs_text(
 /// The list of inputs, by their derivations' paths.
 pub(super) fn inputs_text(
     directory: &StoreDir,
-    inputs: &BTreeMap<StorePath, BTreeSet<OutputName>>,
+    inputs: &LiteMap<StorePath, BTreeSet<OutputName>>,
 ) -> Vec<u8> {
     let mut writer = Writer::with_capacity(directory, 200 * inputs.len() + 2);
     writer.list(inputs, |writer, (path, outputs)| {

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use litemap::LiteMap;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 
@@ -79,10 +80,13 @@ pub(super) fn node(
     let unknown = StorePath::from_parts(&[0; 20], &name)
         .map_err(|source| DerivationError::Name { name: name.to_string(), source })?;
     let outputs = match template.outputs {
-        Outputs::Named(names) => {
-            names.into_iter().map(|name| (name, Output { path: unknown.clone(), fixed: None })).collect()
+        Outputs::Named(names) => exact(
+            names.len(),
+            names.into_iter().map(|name| (name, Output { path: unknown.clone(), fixed: None })),
+        ),
+        Outputs::Fixed(fixed) => {
+            exact(1, [(OutputName::out(), Output { path: unknown, fixed: Some(fixed) })])
         }
-        Outputs::Fixed(fixed) => [(OutputName::out(), Output { path: unknown, fixed: Some(fixed) })].into(),
     };
     let Inputs { drvs, mut by_path, srcs, .. } = inputs;
     by_path.sort_unstable_by_key(|(path, _)| *path);
@@ -90,7 +94,7 @@ pub(super) fn node(
         env: environment(&name, env, &outputs)?,
         name,
         outputs,
-        input_drvs: drvs,
+        input_drvs: exact(drvs.len(), drvs),
         input_srcs: srcs,
         system: template.system.into(),
         builder,
@@ -108,19 +112,29 @@ pub(super) fn node(
 fn environment(
     name: &Arc<str>,
     mut env: Vec<(Bytes, Bytes)>,
-    outputs: &BTreeMap<OutputName, Output>,
-) -> Result<BTreeMap<Bytes, Bytes>, GraphError> {
+    outputs: &LiteMap<OutputName, Output>,
+) -> Result<LiteMap<Bytes, Bytes>, GraphError> {
     env.sort_by(|one, other| one.0.cmp(&other.0));
     let twice = env.windows(2).find_map(|pair| match pair {
         [one, other] if one.0 == other.0 => one.0.as_utf8().map(Arc::from),
         _ => None,
     });
-    let env: BTreeMap<Bytes, Bytes> = env.into_iter().collect();
+    // With room for the outputs, which are added once their paths are known.
+    let env = exact(env.len() + outputs.len(), env);
     let output = || outputs.keys().find(|output| env.contains_key(output.as_str().as_bytes()));
     match twice.or_else(|| output().map(|output| output.as_str().into())) {
         Some(variable) => Err(GraphError::DuplicateVariable { name: Arc::clone(name), variable }),
         None => Ok(env),
     }
+}
+
+/// A map with no more room than asked for: of a hundred thousand derivations, what is spare is a third of the memory.
+fn exact<K: Ord, V>(capacity: usize, entries: impl IntoIterator<Item = (K, V)>) -> LiteMap<K, V> {
+    let mut map = LiteMap::with_capacity(capacity);
+    for (key, value) in entries {
+        map.insert(key, value);
+    }
+    map
 }
 
 /// The inputs of one node, gathered while its texts are written out.

@@ -8,6 +8,7 @@ use std::{
     sync::Arc,
 };
 
+use litemap::LiteMap;
 use serde::Serialize;
 
 use super::{Lookup, same_outputs};
@@ -243,7 +244,7 @@ fn put_outputs(sides: &mut Sides, old: Option<&Arc<Derivation>>, new: Option<&Ar
     }
 }
 
-fn keys<V>(map: &BTreeMap<StorePath, V>) -> BTreeSet<StorePath> {
+fn keys<V>(map: &LiteMap<StorePath, V>) -> BTreeSet<StorePath> {
     map.keys().cloned().collect()
 }
 
