@@ -1,41 +1,23 @@
 //! Sources that vanished come from archives, by their hashes.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 mod common;
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
-use common::TestEnvironment;
+use common::{
+    TestEnvironment,
+    origin::{Origin, serve},
+    stand_in,
+};
 
 const CONTENT: &[u8] = b"what nobody else has any more\n";
 
 /// Serves what Software Heritage's API does for one file, and remembers what it was asked.
 fn archive(content: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>) {
-    let digest = hpcl::hash::Digest::sha256(CONTENT).to_base16();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let log = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for mut connection in listener.incoming().map_while(Result::ok) {
-            let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
-            let first = lines.next().unwrap().unwrap();
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let path = first.split(' ').nth(1).unwrap().to_owned();
-            let found = path == format!("/api/1/content/sha256:{digest}/raw/");
-            let (status, body) = if found { ("200 OK", content) } else { ("404 Not Found", &b""[..]) };
-            let head =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            log.lock().unwrap().push(path);
-            let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(body));
-        }
-    });
-    (url, asked)
+    let path = format!("/api/1/content/sha256:{}/raw/", hpcl::hash::Digest::sha256(CONTENT).to_base16());
+    stand_in(move |_, asked| (asked == path).then(|| content.to_vec()))
 }
 
 /// A package whose source's only address is a server that does not have it.
@@ -109,4 +91,89 @@ fn identifiers_are_those_of_git() {
     let blob = git(&["hash-object", "a"]);
     let printed = environment.run(&["hash", "--format", "swhid", "tree/a"]).success();
     assert_eq!(printed.trim(), format!("swh:1:cnt:{blob}"));
+}
+
+/// A package that is the checkout of a revision.
+fn checkout(url: &str, revision: &str, hash: &str) -> String {
+    let source = format!(
+        "(origin (method git-fetch) (uri (git-reference (url \"{url}\") (commit \"{revision}\"))) \
+         (sha256 (base32 \"{hash}\")))"
+    );
+    let package = common::trivial_package_of(
+        "\"kept-tree\"",
+        "#~(symlink (assoc-ref %build-inputs \"source\") #$output)",
+        &source,
+    );
+    format!(
+        "(use-modules (guix packages) (guix gexp) (guix git-download) (guix build-system trivial))\n{package}"
+    )
+}
+
+#[test]
+fn a_commit_is_checked_out_and_the_archive_asked_when_its_repository_is_gone() {
+    let environment = TestEnvironment::new();
+    let origin = Origin::new(&environment, "served/tools.git");
+    origin.package("tool", "1");
+    std::os::unix::fs::symlink("channel.hpcl", origin.path().join("link")).unwrap();
+    let commit = origin.commit("1");
+    origin.git(&["tag", "v1"]);
+    origin.package("tool", "2");
+    origin.commit("2");
+    let tree = origin.git(&["rev-parse", &format!("{commit}^{{tree}}")]).trim().to_owned();
+    // What git itself checks out has that hash.
+    let files = environment.home().join("files");
+    std::fs::create_dir(&files).unwrap();
+    origin.git(&["--work-tree", files.to_str().unwrap(), "checkout", "-q", &commit, "--", "."]);
+    origin.git(&["reset", "-q", "--hard"]);
+    let hash = environment.run(&["hash", "-r", "files"]).success();
+    let hash = hash.trim();
+    let url = format!("{}/tools.git/.git", serve(environment.home().join("served")));
+    let build = |url: &str, revision: &str| {
+        environment.write("kept-tree.hpcl", &checkout(url, revision, hash));
+        environment.run(&["build", "--no-sandbox", "-f", "kept-tree.hpcl"])
+    };
+    for revision in [commit.as_str(), "v1", &commit[..12]] {
+        let built = build(&url, revision).success();
+        let path = built.trim().replace("HOME", &environment.home().display().to_string());
+        assert!(std::fs::read_to_string(format!("{path}/own/tool.hpcl")).unwrap().contains("\"1\""));
+        environment.run(&["gc"]).success();
+        assert!(!std::path::Path::new(&path).exists(), "it is fetched again for each revision");
+    }
+    let other = build(&url, "HEAD~7").failure(4);
+    assert!(other.contains("has no commit `HEAD~7`"), "{other}");
+    let other = build(&url, &"0".repeat(40)).failure(4);
+    assert!(other.contains("has no commit `0000000"), "{other}");
+    let changed = build(&url, "master").failure(4);
+    assert!(changed.contains("wrong hash") || changed.contains("hash mismatch"), "{changed}");
+
+    // The repository is gone; the archive packs the tree while it is asked.
+    let mut packed =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    packed.follow_symlinks(false);
+    packed.append_dir_all(format!("swh:1:dir:{tree}"), &files).unwrap();
+    let packed = packed.into_inner().unwrap().finish().unwrap();
+    let mut packing = ["new", "pending", "done"].into_iter();
+    let vault = format!("/api/1/vault/flat/swh:1:dir:{tree}/");
+    let known = commit.clone();
+    let (archive, asked) = stand_in(move |method, path| match path {
+        _ if path == format!("/api/1/revision/{known}/") => {
+            Some(format!("{{\"id\": \"{known}\", \"directory\": \"{tree}\"}}").into_bytes())
+        }
+        _ if path == format!("{vault}raw/") => Some(packed.clone()),
+        _ if path == vault => {
+            let status = packing.next().unwrap();
+            assert_eq!(method, if status == "new" { "POST" } else { "GET" });
+            Some(format!("{{\"status\": \"{status}\", \"progress_message\": null}}").into_bytes())
+        }
+        _ => None,
+    });
+    let gone = format!("{archive}/gone.git");
+    let refused = build(&gone, &commit).failure(4);
+    assert!(refused.contains("gone.git"), "{refused}");
+    environment.write(".config/hpcl/config.toml", &format!("[archive]\nendpoint = \"{archive}\"\n"));
+    build(&gone, &commit).success();
+    assert_eq!(asked.lock().unwrap().iter().filter(|path| path.contains("/vault/")).count(), 4);
+    environment.run(&["gc"]).success();
+    let unknown = build(&gone, &"1".repeat(40)).failure(4);
+    assert!(unknown.contains("/api/1/revision/1111") && unknown.contains("404"), "{unknown}");
 }

@@ -15,6 +15,7 @@ use super::{
     generation::{GenerationError, Generations},
     place,
 };
+use crate::store::{bytes_below, remove_tree};
 
 /// How long something is kept that is not used.
 pub const UNUSED: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -57,7 +58,7 @@ pub fn clean(dry_run: bool) -> Result<Cleaned, GenerationError> {
             if needed.contains(&path) {
                 continue;
             }
-            let bytes = size(&path);
+            let bytes = bytes_below(&path);
             if dry_run || remove(&path).is_ok() {
                 cleaned.entries += 1;
                 cleaned.bytes += bytes;
@@ -83,11 +84,6 @@ fn last_use(path: &Path) -> Option<SystemTime> {
     read.max(metadata.modified().ok())
 }
 
-fn size(path: &Path) -> u64 {
-    let files = walkdir::WalkDir::new(path).into_iter().flatten();
-    files.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
-}
-
 fn remove(path: &Path) -> io::Result<()> {
     if !path.is_dir() {
         return fs::remove_file(path);
@@ -96,5 +92,5 @@ fn remove(path: &Path) -> io::Result<()> {
     let aside = tempfile::Builder::new().prefix(".old-").tempdir_in(parent)?;
     let moved = aside.path().join("tree");
     fs::rename(path, &moved)?;
-    crate::store::remove_tree(&moved).map(|_| ())
+    remove_tree(&moved).map(|_| ())
 }

@@ -1,7 +1,8 @@
-//! `builtin:fetchurl`: fixed outputs fetched in this process, outside any sandbox.
+//! `builtin:fetchurl` and `builtin:fetchgit`: fixed outputs fetched in this process, outside any sandbox.
 //!
-//! The environment names `urls`, one per line, tried in order; with `executable` the file may be run, with `unpack` it is an
-//! archive whose only top directory (or whose whole content) becomes the output. The promise of the output is checked by
+//! For the first, the environment names `urls`, one per line, tried in order; with `executable` the file may be run, with `unpack` it is an
+//! archive whose only top directory (or whose whole content) becomes the output. For the second it names a repository's `url` and
+//! the `revision` whose files become the output. The promise of the output is checked by
 //! the store; for a plain file it is checked while streaming too, so a wrong mirror is found out at once and a broken
 //! download is continued, also by a later run: partial files stay in `var/fetch`.
 //!
@@ -17,10 +18,11 @@ use std::{
 };
 
 use super::{
-    BuildError, BuildResult, Done, Event, Executor, Options, Task, local::lock_outputs, plan::FETCHURL,
+    BuildError, BuildResult, Done, Event, Executor, Options, Task, local::lock_outputs, plan::FETCHGIT,
 };
 use crate::{
-    fetch::{Download, FetchError, Fetcher, Progress},
+    fetch::{Checkout, Download, FetchError, Fetcher, Progress},
+    hash::Digest,
     store::{LocalStore, Registration, Staged, remove_tree},
     store_path::ContentMethod,
 };
@@ -56,30 +58,21 @@ impl<'a> FetchExecutor<'a> {
         let bad = |variable: &str, problem| BuildError::BadDerivation { variable: variable.into(), problem };
         let output = derivation.outputs.values().next().ok_or_else(|| bad("outputs", "are none"))?;
         let fixed = output.fixed.ok_or_else(|| bad("outputHash", "is missing: a fetched file needs one"))?;
-        let urls = derivation.env_str("urls").ok_or_else(|| bad("urls", "is missing"))?;
-        let flag = |name| derivation.env_str(name).is_some_and(|value| !value.is_empty() && value != "0");
-        let plain = fixed.method == ContentMethod::Flat;
         let Some(locks) = lock_outputs(self.store, task)? else { return Ok(None) };
         if self.store.is_valid(&output.path)? {
             return Ok(Some(BuildResult::AlreadyThere));
         }
-        let download = Download {
-            name: derivation.name.to_string(),
-            urls: urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect(),
-            expected: plain.then_some(fixed.digest),
-        };
         let directory = self.store.var_dir().join("fetch");
         fs::create_dir_all(&directory).map_err(BuildError::io("create", &directory))?;
-        let file = directory.join(output.path.as_str());
-        let fetched = self.fetcher()?.fetch(&download, &file, &mut tell(task)).map_err(stopped)?;
-        let mut tree = file.clone();
-        if flag("executable") {
-            let mode = Permissions::from_mode(0o755);
-            fs::set_permissions(&file, mode).map_err(BuildError::io("make executable", &file))?;
-        }
-        if flag("unpack") {
-            tree = self.unpack(task, &file)?;
-        }
+        let place = directory.join(output.path.as_str());
+        let (tree, received) = if derivation.builder == FETCHGIT {
+            // What an earlier run left is of no use: a repository is fetched as a whole.
+            remove_tree(&place).map_err(BuildError::io("remove", &place))?;
+            self.checkout(task, &place)?
+        } else {
+            let expected = (fixed.method == ContentMethod::Flat).then_some(fixed.digest);
+            self.download(task, expected, &place)?
+        };
         let lock = locks.first().expect("the only output was locked");
         let how = Registration {
             deriver: Some(task.node.path.clone()),
@@ -90,14 +83,49 @@ impl<'a> FetchExecutor<'a> {
         let staged = Staged { lock, tree: &tree, fixed: Some(fixed) };
         let registered = self.store.register_output(&staged, &how);
         // Nothing is there after a success; what has the wrong content is of no use to a later run.
-        let _ = remove_tree(&file);
+        let _ = remove_tree(&place);
         registered?;
         Ok(Some(BuildResult::Realised(Done {
             outputs: vec![output.path.clone()],
             elapsed: started.elapsed(),
-            received: fetched.size,
+            received,
             ..Done::default()
         })))
+    }
+
+    /// Returns what was downloaded and how many bytes that took.
+    fn download(
+        &self,
+        task: &Task<'_>,
+        expected: Option<Digest>,
+        file: &Path,
+    ) -> Result<(PathBuf, u64), BuildError> {
+        let derivation = &task.node.derivation;
+        let flag = |name| derivation.env_str(name).is_some_and(|value| !value.is_empty() && value != "0");
+        let urls = variable(task, "urls")?;
+        let download = Download {
+            name: derivation.name.to_string(),
+            urls: urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect(),
+            expected,
+        };
+        let fetched = self.fetcher()?.fetch(&download, file, &mut tell(task)).map_err(stopped)?;
+        if flag("executable") {
+            let mode = Permissions::from_mode(0o755);
+            fs::set_permissions(file, mode).map_err(BuildError::io("make executable", file))?;
+        }
+        let tree = if flag("unpack") { self.unpack(task, file)? } else { file.to_owned() };
+        Ok((tree, fetched.size))
+    }
+
+    /// Returns the files of a commit and how many bytes were fetched for them.
+    fn checkout(&self, task: &Task<'_>, place: &Path) -> Result<(PathBuf, u64), BuildError> {
+        let wanted = Checkout {
+            name: &task.node.derivation.name,
+            url: variable(task, "url")?,
+            revision: variable(task, "revision")?,
+        };
+        fs::create_dir(place).map_err(BuildError::io("create", place))?;
+        self.fetcher()?.checkout(&wanted, place, task.cancel.flag()).map_err(stopped)
     }
 
     /// Unpacks an archive; answers its only top directory, or the directory of its content.
@@ -118,9 +146,13 @@ impl Executor for FetchExecutor<'_> {
     }
 
     fn realise(&self, task: &Task<'_>) -> Option<BuildResult> {
-        debug_assert_eq!(task.node.derivation.builder, FETCHURL);
         self.fetch(task).unwrap_or_else(|error| Some(BuildResult::from(error)))
     }
+}
+
+fn variable<'t>(task: &'t Task<'_>, name: &str) -> Result<&'t str, BuildError> {
+    let missing = || BuildError::BadDerivation { variable: name.into(), problem: "is missing" };
+    task.node.derivation.env_str(name).ok_or_else(missing)
 }
 
 /// Tells of progress, not too often, and stops when everything is to stop.

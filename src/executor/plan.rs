@@ -22,6 +22,9 @@ use crate::{
 /// The builder of derivations that only fetch.
 pub(super) const FETCHURL: &str = "builtin:fetchurl";
 
+/// The builder that checks a commit of a git repository out.
+pub(super) const FETCHGIT: &str = "builtin:fetchgit";
+
 /// Fewer derivations are looked at one after the other.
 const AT_ONCE: usize = 32;
 
@@ -134,7 +137,7 @@ pub fn plan_after(
     plan.needs = all.into_iter().collect();
     for id in in_order(&plan.needs) {
         let builder = &graph.node(id).derivation.builder;
-        let list = if *builder == FETCHURL {
+        let list = if *builder == FETCHURL || *builder == FETCHGIT {
             &mut plan.fetch
         } else if *builder == GRAFT {
             &mut plan.graft
@@ -168,7 +171,7 @@ fn all_valid(
 
 /// Whether a derivation is realised in this process.
 fn is_builtin(derivation: &Derivation) -> bool {
-    derivation.builder == FETCHURL || derivation.builder == GRAFT
+    [FETCHURL, FETCHGIT, GRAFT].iter().any(|builtin| derivation.builder == *builtin)
 }
 
 fn path_of<'a>(graph: &'a HashedGraph, id: NodeId, output: &OutputName) -> Option<&'a StorePath> {

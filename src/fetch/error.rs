@@ -10,6 +10,8 @@ use std::path::PathBuf;
 
 use super::pins::PinError;
 use super::settings::SettingsError;
+use crate::archive::ArchiveError;
+use crate::git::GitError;
 use crate::hash::Digest;
 use crate::pypi::PypiError;
 
@@ -225,6 +227,24 @@ pub enum Reason {
     Index {
         /// Why.
         source: Box<PypiError>,
+    },
+    /// A git repository does not deliver the commit.
+    #[error("the repository does not deliver it")]
+    Repository {
+        /// Why.
+        source: Box<GitError>,
+    },
+    /// An archive has not packed the tree.
+    #[error("the archive has not packed it: {status}")]
+    Unpacked {
+        /// What it says.
+        status: String,
+    },
+    /// What an archive sent cannot be unpacked.
+    #[error("what it sent cannot be unpacked")]
+    Archive {
+        /// Why.
+        source: Box<ArchiveError>,
     },
     /// The content has another digest than the pinned one.
     #[error("wrong hash, actual {}", mismatch.actual.to_base32())]

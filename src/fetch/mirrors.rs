@@ -85,6 +85,11 @@ impl Mirrors {
         urls.map(Address::plain).collect()
     }
 
+    /// The address of the server with Software Heritage's API, if the settings name one.
+    pub fn archive(&self) -> Option<&str> {
+        self.settings.archive.endpoint.as_deref()
+    }
+
     /// The indexes that the settings name for `mirror://pypi`, which is no tree of files but an index of Python packages.
     pub fn python_indexes(&self) -> &[String] {
         self.settings.mirrors.get("pypi").map_or(&[], Vec::as_slice)

@@ -7,6 +7,7 @@
 //! Invariant: the destination appears by rename, whole and with the expected digest, or not at all.
 
 mod apt;
+mod checkout;
 mod error;
 mod mirrors;
 mod part;
@@ -31,6 +32,7 @@ use crate::hash::{Algorithm, Digest};
 use crate::pypi::{self, Index, PypiError};
 
 pub use apt::AptConfig;
+pub use checkout::Checkout;
 pub(crate) use error::status_text;
 pub use error::{Failure, FetchError, Mismatch, Reason};
 pub use mirrors::{Address, Mirrors};

@@ -1,7 +1,8 @@
 //! Reading files of a commit, and writing its whole tree into a directory.
 //!
 //! A tree is written beside its place and renamed; its files are read-only, so that what is there is what the commit
-//! says. Submodules are left out, as Guix leaves them out of channels.
+//! says. Submodules are empty directories, as `git checkout`
+//! leaves them.
 
 use std::{
     ffi::OsStr,
@@ -103,7 +104,7 @@ impl Repository {
                 EntryKind::Blob => write_file(&path, &object()?.data, 0o444),
                 EntryKind::BlobExecutable => write_file(&path, &object()?.data, 0o555),
                 EntryKind::Link => symlink(OsStr::from_bytes(&object()?.data), &path),
-                EntryKind::Commit => Ok(()),
+                EntryKind::Commit => fs::create_dir(&path),
             };
             written.map_err(|source| GitError::Write { path: path.clone(), source })?;
         }

@@ -163,8 +163,41 @@ impl Repository {
                 .map(str::to_owned)
                 .to_vec(),
         };
-        self.receive(agent, from, &refspecs)
+        self.receive(agent, from, &refspecs, None, &AtomicBool::new(false))
             .map_err(|source| GitError::Fetch { url: from.to_owned(), source })
+    }
+
+    /// Fetches one revision, a commit, tag or branch, without its history where the server allows that, and returns its commit.
+    ///
+    /// # Errors
+    /// [`GitError::Fetch`], [`GitError::NoCommit`].
+    pub fn fetch_one(
+        &self,
+        agent: &ureq::Agent,
+        revision: &str,
+        stop: &AtomicBool,
+    ) -> Result<CommitId, GitError> {
+        let find = || match CommitId::parse(revision) {
+            Some(id) => self.has(id).then_some(id),
+            None => self
+                .tag(revision)
+                .or_else(|| self.reference(&format!("refs/heads/{revision}")))
+                .or_else(|| self.abbreviated(revision)),
+        };
+        if self.remote {
+            let narrow = match CommitId::parse(revision) {
+                Some(id) => format!("+{id}:refs/hpcl/wanted"),
+                None => format!("+refs/tags/{revision}:refs/tags/{revision}"),
+            };
+            let _ = self.receive(agent, &self.url, &[narrow], Some(1), stop);
+            if let Some(id) = find() {
+                return Ok(id);
+            }
+            let all = ["+HEAD:refs/hpcl/HEAD", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+            self.receive(agent, &self.url, &all.map(str::to_owned), None, stop)
+                .map_err(|source| GitError::Fetch { url: self.url.clone(), source })?;
+        }
+        find().ok_or_else(|| GitError::NoCommit { url: self.url.clone(), commit: revision.to_owned() })
     }
 
     fn receive(
@@ -172,22 +205,33 @@ impl Repository {
         agent: &ureq::Agent,
         from: &str,
         refspecs: &[String],
+        depth: Option<u32>,
+        interrupt: &AtomicBool,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         use gix::remote::{Direction, ref_map};
         let specs = refspecs.iter().map(|spec| spec.as_str());
         let remote = self.inner.remote_at(from)?.with_fetch_tags(Tags::None);
         let remote = remote.with_refspecs(specs, Direction::Fetch)?;
-        let interrupt = AtomicBool::new(false);
         let options = ref_map::Options::default();
         let progress = gix::progress::Discard;
+        let shallow = match depth.and_then(std::num::NonZeroU32::new) {
+            Some(depth) => gix::remote::fetch::Shallow::DepthAtRemote(depth),
+            None => gix::remote::fetch::Shallow::NoChange,
+        };
         // Nobody is asked for a password: whoever needs one uses ssh.
         if from.starts_with("http:") || from.starts_with("https:") {
             let transport = http::transport(agent.clone(), from)?;
             let connection = remote.to_connection_with_transport(transport).with_credentials(|_| Ok(None));
-            connection.prepare_fetch(progress, options)?.receive(gix::progress::Discard, &interrupt)?;
+            connection
+                .prepare_fetch(progress, options)?
+                .with_shallow(shallow)
+                .receive(gix::progress::Discard, interrupt)?;
         } else {
             let connection = remote.connect(Direction::Fetch)?.with_credentials(|_| Ok(None));
-            connection.prepare_fetch(progress, options)?.receive(gix::progress::Discard, &interrupt)?;
+            connection
+                .prepare_fetch(progress, options)?
+                .with_shallow(shallow)
+                .receive(gix::progress::Discard, interrupt)?;
         }
         Ok(())
     }

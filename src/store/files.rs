@@ -89,6 +89,12 @@ pub(super) fn move_tree(from: &Path, to: &Path) -> Result<(), StoreError> {
     moved().map_err(StoreError::io("move into place", to))
 }
 
+/// The bytes of all files below a directory, or of a file; what cannot be looked at counts nothing.
+pub fn bytes_below(path: &Path) -> u64 {
+    let files = walkdir::WalkDir::new(path).into_iter().flatten();
+    files.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|file| file.len()).sum()
+}
+
 /// Removes a tree, read-only directories included, and gives the bytes that it took on the disk. Nothing there is fine.
 ///
 /// Never follows a symlink.

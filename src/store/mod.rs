@@ -63,7 +63,7 @@ use std::{
 pub use compare::Difference;
 pub use config::StoreConfig;
 pub use error::StoreError;
-pub use files::{Usage, remove_tree};
+pub use files::{Usage, bytes_below, remove_tree};
 pub use gc::{GcOptions, GcReport};
 pub use history::History;
 pub use import::StagedImport;
