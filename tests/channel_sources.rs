@@ -84,13 +84,17 @@ fn signed_channels_are_checked() {
     commit_signed(&origin, &by_alice, "alice authorises carol");
     let good = commit_signed(&origin, &by_carol, "carol's own");
     environment.run(&["pull"]).success();
-    // A signature that is another commit's.
-    let object = origin.git(&["cat-file", "commit", &good]);
-    environment.write("forged", &object.replace("carol's own", "forged"));
-    let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
-    origin.git(&["reset", "-q", "--hard", forged.trim()]);
-    let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
-    assert!(refused.contains("does not fit the commit"), "{refused}");
+    // A signature that is another commit's, by each kind of key.
+    for (signing, whose) in [(&by_alice, "alice"), (&by_bob, "bob"), (&by_carol, "carol")] {
+        origin.git(&["reset", "-q", "--hard", &good]);
+        let genuine = commit_signed(&origin, signing, &format!("{whose}'s next"));
+        let object = origin.git(&["cat-file", "commit", &genuine]);
+        environment.write("forged", &object.replace("'s next", "'s forged one"));
+        let forged = origin.git(&["hash-object", "-t", "commit", "-w", "../forged"]);
+        origin.git(&["reset", "-q", "--hard", forged.trim()]);
+        let refused = environment.run(&["pull", "--allow-downgrades"]).failure(3);
+        assert!(refused.contains("does not fit the commit"), "{whose}: {refused}");
+    }
 }
 
 #[test]
