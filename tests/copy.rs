@@ -49,6 +49,28 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
 }
 
 #[test]
+fn a_static_program_is_brought_where_there_is_one() {
+    const TEST: &str = "a_static_program_is_brought_where_there_is_one";
+    if !sandbox_or_skip(TEST) {
+        return;
+    }
+    let far = TestEnvironment::new();
+    let Some(server) = Server::start(far.home(), TEST) else { return };
+    let near = TestEnvironment::new();
+    near.write("recipe.hpcl", &two_packages("#$output"));
+    let program = near.home().join("hpcl");
+    let built = Path::new(env!("CARGO_BIN_EXE_hpcl"));
+    fs::copy(built, &program).unwrap();
+    // It stands for one; what matters is which program arrives.
+    let text = format!("#!/bin/sh\nexec '{}' \"$@\"\n", built.display());
+    let beside = near.write("hpcl-static", &text);
+    fs::set_permissions(&beside, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let command = near.command_of(&program, &["copy", "--to", &server.address(), "-f", "recipe.hpcl"]);
+    server.finish(&near, command).success();
+    assert_eq!(fs::read_to_string(far.home().join(".local/bin/hpcl")).unwrap(), text);
+}
+
+#[test]
 fn a_machine_that_cannot_be_reached_is_named() {
     if !sandbox_or_skip("a_machine_that_cannot_be_reached_is_named") || !Path::new("/usr/bin/ssh").exists() {
         eprintln!("SKIPPED a_machine_that_cannot_be_reached_is_named: no ssh or no sandbox");

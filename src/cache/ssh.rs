@@ -8,7 +8,7 @@ use std::{
     ffi::OsString,
     fs::File,
     io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -20,6 +20,16 @@ const FIND: &str =
     r#"command -v hpcl || { test -x "$HOME/.local/bin/hpcl" && echo "$HOME/.local/bin/hpcl"; } || uname -sm"#;
 /// Takes a program from standard input.
 const BRING: &str = r#"umask 022; d="$HOME/.local/bin"; mkdir -p "$d" && cat > "$d/.hpcl.$$" && chmod 755 "$d/.hpcl.$$" && mv -f "$d/.hpcl.$$" "$d/hpcl" && echo "$d/hpcl""#;
+
+/// What a program that runs on any machine is called, beside this one.
+const STATIC: &str = "hpcl-static";
+
+/// The program for a machine without one.
+fn program_to_bring() -> Result<PathBuf, CacheError> {
+    let own = std::env::current_exe().map_err(CacheError::file("find", Path::new("hpcl")))?;
+    let beside = own.with_file_name(STATIC);
+    Ok(if beside.is_file() { beside } else { own })
+}
 
 /// A machine that is reached with `ssh`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +72,7 @@ impl SshHost {
             )));
         }
         told(&format!("there is no hpcl at {}: bringing this one to ~/.local/bin", self.destination));
-        let program = std::env::current_exe().map_err(CacheError::file("find", Path::new("hpcl")))?;
+        let program = program_to_bring()?;
         let file = File::open(&program).map_err(CacheError::file("read", &program))?;
         let brought = self.ask(BRING, file)?.trim().to_owned();
         let store = RemoteStore { host: self.clone(), program: brought };
@@ -70,7 +80,7 @@ impl SshHost {
             CacheError::Ssh { host, reason } => {
                 let reason = format!(
                     "the hpcl that was brought does not run there: {reason}; build one that needs no libraries with \
-                     `RUSTFLAGS=-Ctarget-feature=+crt-static cargo build --release --target {}-unknown-linux-gnu`",
+                     `cargo build --release --target {}-unknown-linux-musl` and put it beside this one, called `{STATIC}`",
                     std::env::consts::ARCH
                 );
                 CacheError::Ssh { host, reason }

@@ -62,7 +62,12 @@ impl TestEnvironment {
 
     /// Returns a command that runs `hpcl` in the home directory with a cleared environment.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_hpcl"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_hpcl")), arguments)
+    }
+
+    /// The same with another program.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command
             .args(arguments)
             .current_dir(self.home())

@@ -52,7 +52,11 @@ impl Server {
 
     /// Runs `hpcl` as a user whose key the server knows.
     pub fn run(&self, user: &TestEnvironment, arguments: &[&str]) -> Run {
-        let mut command = user.command(arguments);
+        self.finish(user, user.command(arguments))
+    }
+
+    /// Runs a command as that user.
+    pub fn finish(&self, user: &TestEnvironment, mut command: Command) -> Run {
         let options = format!(
             "-F none -i {}/user -o IdentitiesOnly=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o BatchMode=yes",
             self.keys.path().display()
