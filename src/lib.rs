@@ -12,6 +12,7 @@ pub mod builder;
 pub mod channel;
 pub mod editor;
 pub mod host;
+pub mod import;
 pub mod lint;
 pub mod lower;
 pub mod profile;

@@ -25,6 +25,7 @@ mod fmt;
 mod gc;
 mod graph;
 mod hash;
+mod import;
 mod lint;
 mod list_available;
 mod listing;
@@ -105,6 +106,8 @@ enum Verb {
     Graph(graph::Arguments),
     /// Print the hash of a file or directory
     Hash(hash::Arguments),
+    /// Make recipes of packages of other places: Python's index, JSON
+    Import(Box<import::Arguments>),
     /// Put packages into your profile; with `-m`, make it hold what a manifest says
     Install(profile::InstallArguments),
     /// Check recipes for mistakes and style
@@ -206,6 +209,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Gc(arguments) => gc::run(&arguments),
         Verb::Graph(arguments) => graph::run(&arguments),
         Verb::Hash(arguments) => hash::run(&arguments),
+        Verb::Import(arguments) => import::run(&arguments),
         Verb::Install(arguments) => profile::install(&arguments),
         Verb::Lint(arguments) => lint::run(&arguments),
         Verb::ListAvailable(arguments) => list_available::run(&arguments),

@@ -7,19 +7,24 @@
 mod cache;
 mod config;
 mod default_index;
+mod distribution;
 mod error;
 mod filename;
 mod index;
 mod ini;
+mod metadata;
 mod netrc;
 mod simple;
 mod web;
+mod zip;
 
 pub use cache::Cache;
 pub use config::{Choice, Configuration};
+pub use distribution::{Experience, Source, WheelContent};
 pub use error::PypiError;
 pub use filename::{FileName, Kind, Tags, is_valid_name, normalized};
 pub use index::Index;
+pub use metadata::{Metadata, requirements_of_egg};
 pub use netrc::redacted;
 pub use simple::File;
 pub use web::{Answer, Web};

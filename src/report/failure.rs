@@ -12,7 +12,9 @@ use crate::{
     fetch::{FetchError, PinError},
     git::GitError,
     host::{EvaluationError, HostError},
+    import::ImportError,
     profile::ProfileError,
+    pypi::PypiError,
     store::StoreError,
 };
 
@@ -106,6 +108,28 @@ impl From<EvaluationError> for Failure {
                 .hint("without `--locked` it is evaluated as it is now; `hpcl lock` writes that down"),
             other => Failure::new(chain(&other)).code(code),
         }
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let failure = Failure::new(chain(&error));
+        let failure = match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        };
+        match error {
+            ImportError::Pypi(PypiError::Stopped) => failure.code(exit_code::INTERRUPTED),
+            ImportError::Pypi(_) => failure.code(exit_code::BUILD),
+            ImportError::Request(_) => failure.code(exit_code::USAGE),
+            _ => failure,
+        }
+    }
+}
+
+impl From<PypiError> for Failure {
+    fn from(error: PypiError) -> Self {
+        ImportError::from(error).into()
     }
 }
 
