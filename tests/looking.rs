@@ -37,6 +37,12 @@ const RECIPES: &str = r#"(define-module (chain)
     (inputs (list middle low))
     (synopsis "a top.")
     (license "free")))
+
+(define-public twice
+  (package
+    (inherit low)
+    (name "twice")
+    (propagated-inputs (list low (package (inherit low) (version "2"))))))
 "#;
 
 fn setting() -> TestEnvironment {
@@ -93,6 +99,14 @@ fn lint_says_what_is_wrong_and_where() {
     let unknown = lint(&["-c", "nothing", "low"]).failure(2);
     assert!(unknown.contains("there is no checker `nothing`"), "{unknown}");
     assert!(lint(&["--list-checkers"]).success().contains("build-files "));
+}
+
+#[test]
+fn lint_says_what_cannot_be_in_one_profile() {
+    let environment = setting();
+    let found = environment.run(&["lint", "-L", "recipes", "-c", "profile-collisions", "twice", "middle"]);
+    assert_eq!(found.stdout.matches("profile-collisions").count(), 1, "{found:?}");
+    assert!(found.stdout.contains("propagated `low` 1 and 2 cannot be in one profile"), "{found:?}");
 }
 
 #[test]

@@ -25,6 +25,15 @@ const UPSTREAM: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// The `mirror://` address that stands for an address at one of the servers that are known.
+pub fn mirror_of(url: &str) -> Option<String> {
+    let (_, bare) = url.split_once("://")?;
+    UPSTREAM.iter().find_map(|(name, bases)| {
+        let below = |base: &&str| bare.strip_prefix(base.strip_prefix("https://")?)?.strip_prefix('/');
+        Some(format!("mirror://{name}/{}", bases.iter().find_map(below)?))
+    })
+}
+
 /// One place to ask for a file.
 #[derive(Debug, Clone)]
 pub struct Address {

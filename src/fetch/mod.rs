@@ -35,7 +35,7 @@ pub use apt::AptConfig;
 pub use checkout::Checkout;
 pub(crate) use error::status_text;
 pub use error::{Failure, FetchError, Mismatch, Reason};
-pub use mirrors::{Address, Mirrors};
+pub use mirrors::{Address, Mirrors, mirror_of};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
 pub(crate) use proxy::agent;

@@ -34,6 +34,8 @@ pub struct PackageFacts {
     pub inputs: Vec<(String, String, String)>,
     /// Whether the arguments say `#:tests? #t`.
     pub tests: bool,
+    /// What the package propagates, itself included, in two versions: the name and both.
+    pub collisions: Vec<(String, String, String)>,
     /// File, line and column of the definition.
     pub location: (String, u32, u32),
 }

@@ -74,6 +74,13 @@ pub(super) fn tests(facts: &PackageFacts, found: &mut Vec<Warning>) {
     }
 }
 
+pub(super) fn collisions(facts: &PackageFacts, found: &mut Vec<Warning>) {
+    for (name, one, other) in &facts.collisions {
+        let message = format!("propagated `{name}` {one} and {other} cannot be in one profile");
+        found.push(Warning::new("profile-collisions", "propagated-inputs", message));
+    }
+}
+
 /// Inputs whose items no output refers to. Headers alone leave no reference, so this is a question and no verdict.
 pub(super) fn unused(facts: &PackageFacts, references: &[String]) -> Vec<Warning> {
     let is_used = |name: &str| {
@@ -110,6 +117,8 @@ mod tests {
         assert_eq!(found(|facts| facts.inputs = vec![native]), ["inputs-should-be-native"]);
         let label = input("inputs", "mpi", "openmpi");
         assert_eq!(found(|facts| facts.inputs = vec![label]), ["input-labels"]);
+        let twice = ("zlib".into(), "1.2".into(), "1.3".into());
+        assert_eq!(found(|facts| facts.collisions = vec![twice]), ["profile-collisions"]);
         let needless = input("native-inputs", "python-pip", "python-pip");
         assert_eq!(found(|facts| facts.inputs = vec![needless]), ["inputs-should-not-be-input"]);
     }

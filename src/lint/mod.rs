@@ -42,7 +42,7 @@ pub struct Checker {
 }
 
 /// The checks of what recipes say.
-pub const CHECKERS: [Checker; 13] = [
+pub const CHECKERS: [Checker; 15] = [
     Checker { name: "name", about: "package names have hyphens and no underscores", check: metadata::name },
     Checker { name: "synopsis", about: "synopses are short noun phrases", check: metadata::synopsis },
     Checker {
@@ -80,6 +80,12 @@ pub const CHECKERS: [Checker; 13] = [
         about: "`#:tests? #t` is left out: it is the default",
         check: inputs::tests,
     },
+    Checker {
+        name: "profile-collisions",
+        about: "what is propagated fits into one profile",
+        check: inputs::collisions,
+    },
+    Checker { name: "mirror-url", about: "sources with known mirrors name these", check: source::mirror },
 ];
 
 /// The checks that look at more than the recipe: name, and what they check.
@@ -138,6 +144,7 @@ mod tests {
             patches: Vec::new(),
             inputs: Vec::new(),
             tests: false,
+            collisions: Vec::new(),
             location: (String::new(), 1, 1),
         };
         change(&mut facts);

@@ -1,7 +1,7 @@
 //! Checks of where a package's source comes from.
 
 use super::Warning;
-use crate::host::PackageFacts;
+use crate::{fetch::mirror_of, host::PackageFacts};
 
 pub(super) fn hash(facts: &PackageFacts, found: &mut Vec<Warning>) {
     if facts.source == "origin" && !facts.hash && !facts.urls.is_empty() {
@@ -34,6 +34,12 @@ pub(super) fn unstable(facts: &PackageFacts, found: &mut Vec<Warning>) {
     }
 }
 
+pub(super) fn mirror(facts: &PackageFacts, found: &mut Vec<Warning>) {
+    for (url, mirror) in facts.urls.iter().filter_map(|url| Some((url, mirror_of(url)?))) {
+        found.push(Warning::new("mirror-url", "source", format!("`{url}` should be `{mirror}`")));
+    }
+}
+
 pub(super) fn patches(facts: &PackageFacts, found: &mut Vec<Warning>) {
     for patch in &facts.patches {
         let base = patch.rsplit('/').next().unwrap_or(patch);
@@ -54,6 +60,9 @@ mod tests {
         assert_eq!(found(|facts| facts.file_name = "v1.2.tar.gz".into()), ["source-file-name"]);
         assert_eq!(found(|facts| facts.patches = vec!["a/fix.patch".into()]), ["patch-file-names"]);
         assert!(found(|facts| facts.patches = vec!["a/solver-fix.patch".into()]).is_empty());
+        let only = "http://ftp.gnu.org/gnu/solver/solver-1.2.tar.gz";
+        assert_eq!(found(|facts| facts.urls = vec![only.into()]), ["mirror-url"]);
+        assert!(found(|facts| facts.urls = vec!["mirror://gnu/solver/solver-1.2.tar.gz".into()]).is_empty());
         let archive = "https://github.com/a/solver/archive/v1.tar.gz";
         assert_eq!(found(|facts| facts.urls = vec![archive.into()]), ["source-unstable-tarball"]);
     }
