@@ -216,3 +216,28 @@ fn a_synthetic_channel_is_the_same_each_time_and_all_its_packages_are_found() {
     let counted = environment.run(&["eval", "-L", "one", "count.hpcl"]).success();
     assert_eq!(counted.trim_end(), "(300 #t #t)");
 }
+
+#[test]
+fn packages_are_found_in_whichever_block_of_the_listing_they_are() {
+    let environment = TestEnvironment::new();
+    synthetic::write(&environment.home().join("many"), 600).unwrap();
+    let json = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let run = environment.run(&[arguments, &["--json", "-L", "many"]].concat());
+        serde_json::from_str(&run.success()).unwrap()
+    };
+    let text = |row: &serde_json::Value, field: &str| row[field].as_str().unwrap().to_owned();
+    let listed: Vec<(String, String)> = json(&["list-available"])
+        .iter()
+        .filter(|row| row["location"]["file"].to_string().contains("synthetic"))
+        .map(|row| (text(row, "name"), text(row, "version")))
+        .collect();
+    assert!(listed.len() > 500, "{}", listed.len());
+    let names: Vec<&str> = listed.iter().map(|(name, _)| name.as_str()).collect();
+    let shown: Vec<(String, String)> = json(&[&["show"], names.as_slice()].concat())
+        .iter()
+        .map(|row| (text(row, "name"), text(row, "version")))
+        .collect();
+    for package in &listed {
+        assert!(shown.contains(package), "{package:?}");
+    }
+}

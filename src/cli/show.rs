@@ -62,13 +62,9 @@ pub fn named(specification: &str, recipes: &RecipeOptions) -> Result<Vec<Package
 }
 
 fn find(listing: &Listing<'_>, name: &str, version: Option<&str>) -> Option<Vec<PackageRecord>> {
-    let rows = listing.rows()?;
-    let first = rows.partition_point(|row| row.name < name);
-    let own = rows.iter().enumerate().skip(first).take_while(|(_, row)| row.name == name);
-    let wanted = own.filter(|(_, row)| {
+    listing.records(&listing.places(name, |row| {
         row.is_listed() && version.is_none_or(|version| is_version_prefix(version, row.version))
-    });
-    listing.records(&wanted.map(|(at, _)| at).collect::<Vec<_>>())
+    })?)
 }
 
 /// Whether a version is a beginning of another, at the end of one of its parts.

@@ -44,7 +44,7 @@ use crate::channel::{
 pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
 
 /// The number of the file's format and of what is put into it.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// The stack of a thread that evaluates.
 const STACK: usize = 64 << 20;
 /// The most threads: each holds most of what all packages share.

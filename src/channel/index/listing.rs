@@ -1,9 +1,10 @@
 //! What listings show of all packages, to be searched without decoding it.
 //!
 //! ```text
-//! blocks  = per 128 packages the texts that are searched, and the rest of their records
+//! blocks  = per 128 packages, sorted by name, the newest version first: the first name, rows, texts that are searched, the
+//!           rest of their records
 //! texts   = starts, then per package NAME 0 UPSTREAM 0 OUTPUTS 0 SYNOPSIS 0 DESCRIPTION 0 FILE (outputs between 1s)
-//! rows    = name, version, outputs and place of each package, sorted by name, the newest version first
+//! rows    = name, version, outputs and place of each package
 //! ```
 //!
 //! A search runs over a block's texts as one string and looks closer only where the rarest kind of thing, a match, is; of records
@@ -11,6 +12,7 @@
 //! shown.
 
 use std::{
+    cell::OnceCell,
     cmp::Ordering,
     collections::{BTreeMap, btree_map::Entry},
     fs::File,
@@ -39,10 +41,19 @@ const USUAL_OUTPUTS: [&str; 6] = ["out", "doc", "debug", "lib", "include", "bin"
 /// Where the parts of a listing are in an index.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parts {
-    rows: Place,
-    blocks: Vec<(Place, Place)>,
+    blocks: Vec<Block>,
     /// The systems that rows count.
     systems: Vec<String>,
+}
+
+/// Where the parts of a block are.
+#[derive(Debug, Serialize, Deserialize)]
+struct Block {
+    /// The name of its first package.
+    first: String,
+    rows: Place,
+    texts: Place,
+    records: Place,
 }
 
 /// A package in one line.
@@ -96,7 +107,8 @@ struct Records<'a> {
 pub struct Listing<'a> {
     file: &'a File,
     parts: Parts,
-    rows: Vec<u8>,
+    /// The rows of all blocks, once somebody asked for them.
+    rows: OnceCell<Option<Vec<Vec<u8>>>>,
 }
 
 /// Returns the part of a file's name that searches look at: `mpi` of `gnu/packages/mpi.scm`.
@@ -114,8 +126,13 @@ fn order(one: &PackageRecord, other: &PackageRecord) -> Ordering {
 pub(super) fn encode(bytes: &mut Vec<u8>, packages: &[PackageRecord]) -> io::Result<Parts> {
     let mut sorted: Vec<&PackageRecord> = packages.iter().collect();
     sorted.sort_by(|one, other| order(one, other));
+    let outputs: Vec<String> = sorted.iter().map(|package| package.outputs.join(" ")).collect();
+    let (systems, masks) = supported(&sorted);
+    let row = |((package, outputs), mask)| row(package, outputs, mask, &systems);
+    let rows: Vec<Row<'_>> =
+        sorted.iter().copied().zip(outputs.iter().map(String::as_str)).zip(masks).map(row).collect();
     let mut blocks = Vec::new();
-    for block in sorted.chunks(BLOCK) {
+    for (block, rows) in sorted.chunks(BLOCK).zip(rows.chunks(BLOCK)) {
         let mut texts = (Vec::new(), String::new());
         let mut records = (Vec::new(), Vec::new());
         for package in block {
@@ -134,14 +151,10 @@ pub(super) fn encode(bytes: &mut Vec<u8>, packages: &[PackageRecord]) -> io::Res
         }
         let texts = add(bytes, &Texts { starts: texts.0, text: &texts.1 })?;
         let records = add(bytes, &Records { starts: records.0, bytes: &records.1 })?;
-        blocks.push((texts, records));
+        let first = rows.first().map_or("", |row| row.name).to_owned();
+        blocks.push(Block { first, rows: add(bytes, &rows)?, texts, records });
     }
-    let outputs: Vec<String> = sorted.iter().map(|package| package.outputs.join(" ")).collect();
-    let (systems, masks) = supported(&sorted);
-    let row = |((package, outputs), mask)| row(package, outputs, mask, &systems);
-    let rows: Vec<Row<'_>> =
-        sorted.iter().copied().zip(outputs.iter().map(String::as_str)).zip(masks).map(row).collect();
-    Ok(Parts { rows: add(bytes, &rows)?, blocks, systems })
+    Ok(Parts { blocks, systems })
 }
 
 fn row<'a>(package: &'a PackageRecord, outputs: &'a str, mask: u32, systems: &[String]) -> Row<'a> {
@@ -229,23 +242,48 @@ fn push_texts(text: &mut String, package: &PackageRecord) {
 impl<'a> Listing<'a> {
     /// Opens the listing of an index; nothing if it is damaged.
     pub(super) fn open(file: &'a File, parts: Place) -> Option<Listing<'a>> {
-        let parts: Parts = read(file, parts)?;
-        let rows = read_bytes(file, parts.rows)?;
-        Some(Listing { file, parts, rows })
+        Some(Listing { file, parts: read(file, parts)?, rows: OnceCell::new() })
     }
 
     /// Returns all packages, sorted by name, the newest version of each first; nothing if they are damaged.
     pub fn rows(&self) -> Option<Vec<Row<'_>>> {
-        postcard::from_bytes(&self.rows).ok()
+        let read = || self.parts.blocks.iter().map(|block| read_bytes(self.file, block.rows)).collect();
+        let mut rows = Vec::with_capacity(self.parts.blocks.len() * BLOCK);
+        for block in self.rows.get_or_init(read).as_ref()? {
+            rows.extend(rows_in(block)?);
+        }
+        Some(rows)
+    }
+
+    /// Returns the places of the packages of a name that are accepted; nothing if something is damaged.
+    pub fn places(&self, name: &str, accept: impl Fn(&Row<'_>) -> bool) -> Option<Vec<usize>> {
+        // They begin in the last block whose first name is before theirs, if not with a block.
+        let first = self.parts.blocks.partition_point(|block| block.first.as_str() < name).saturating_sub(1);
+        let mut places = Vec::new();
+        let blocks = self.parts.blocks.iter().enumerate().skip(first);
+        for (number, block) in blocks.take_while(|(_, block)| block.first.as_str() <= name) {
+            let bytes = read_bytes(self.file, block.rows)?;
+            let rows = rows_in(&bytes)?;
+            let own = rows.iter().enumerate().filter(|(_, row)| row.name == name && accept(row));
+            places.extend(own.map(|(at, _)| number * BLOCK + at));
+        }
+        Some(places)
     }
 
     /// Returns the records of packages, given their places, with the systems that all that they depend on are for too; nothing if
     /// one is damaged.
     pub fn records(&self, places: &[usize]) -> Option<Vec<PackageRecord>> {
-        let rows = self.rows()?;
         let mut records = self.own_records(places)?;
+        let mut blocks: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
         for (record, at) in records.iter_mut().zip(places) {
-            record.systems = named(&self.parts.systems, rows.get(*at)?.systems).cloned().collect();
+            let masks = match blocks.entry(at / BLOCK) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let bytes = read_bytes(self.file, self.parts.blocks.get(at / BLOCK)?.rows)?;
+                    entry.insert(rows_in(&bytes)?.iter().map(|row| row.systems).collect())
+                }
+            };
+            record.systems = named(&self.parts.systems, *masks.get(at % BLOCK)?).cloned().collect();
         }
         Some(records)
     }
@@ -260,8 +298,8 @@ impl<'a> Listing<'a> {
         let mut blocks: BTreeMap<usize, (Vec<u8>, Vec<u8>)> = BTreeMap::new();
         for block in places.iter().map(|at| at / BLOCK) {
             if let Entry::Vacant(entry) = blocks.entry(block) {
-                let (texts, records) = *self.parts.blocks.get(block)?;
-                entry.insert((read_bytes(self.file, texts)?, read_bytes(self.file, records)?));
+                let block = self.parts.blocks.get(block)?;
+                entry.insert((read_bytes(self.file, block.texts)?, read_bytes(self.file, block.records)?));
             }
         }
         let record = |at: &usize| {
@@ -274,21 +312,31 @@ impl<'a> Listing<'a> {
     /// Returns the places of the listed packages that all patterns match, with their scores as Guix counts them, the highest
     /// first; nothing if something is damaged.
     pub fn search(&self, patterns: &[Pattern]) -> Option<Vec<(usize, u32)>> {
-        let rows = self.rows()?;
         let blocks = &self.parts.blocks;
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
         let share = blocks.len().div_ceil(threads).max(1);
-        let search = |(number, share_of): (usize, &[(Place, Place)])| -> Option<Vec<(usize, u32)>> {
+        let search = |(number, share_of): (usize, &[Block])| -> Option<Vec<Found>> {
             let mut found = Vec::new();
-            for (at, (place, _)) in share_of.iter().enumerate() {
-                let bytes = read_bytes(self.file, *place)?;
+            for (at, block) in share_of.iter().enumerate() {
+                let bytes = read_bytes(self.file, block.texts)?;
                 let texts: Texts<'_> = postcard::from_bytes(&bytes).ok()?;
-                let first = (number * share + at) * BLOCK;
-                found.extend(texts.search(patterns)?.into_iter().map(|(at, score)| (first + at, score)));
+                let own = texts.search(patterns)?;
+                if own.is_empty() {
+                    continue;
+                }
+                let bytes = read_bytes(self.file, block.rows)?;
+                let rows = rows_in(&bytes)?;
+                for (slot, score) in own {
+                    let row = rows.get(slot)?;
+                    if row.is_listed() {
+                        let place = (number * share + at) * BLOCK + slot;
+                        found.push(Found { place, score, name: row.name.to_owned() });
+                    }
+                }
             }
             Some(found)
         };
-        let found: Option<Vec<Vec<(usize, u32)>>> = if blocks.len() < 2 * threads {
+        let found: Option<Vec<Vec<Found>>> = if blocks.len() < 2 * threads {
             search((0, blocks)).map(|found| vec![found])
         } else {
             std::thread::scope(|scope| {
@@ -297,15 +345,25 @@ impl<'a> Listing<'a> {
                 handles.into_iter().map(|handle| handle.join().ok()?).collect()
             })
         };
-        let listed = |(at, _): &(usize, u32)| rows.get(*at).is_some_and(Row::is_listed);
-        let mut found: Vec<(usize, u32)> = found?.into_iter().flatten().filter(listed).collect();
-        let name = |at: usize| rows.get(at).map_or("", |row| row.name);
+        let mut found: Vec<Found> = found?.into_iter().flatten().collect();
         // Among equals Guix has the last name first, and of one name the newest version, as the rows have it.
-        found.sort_by(|(one, first), (other, second)| {
-            second.cmp(first).then_with(|| name(*other).cmp(name(*one))).then_with(|| one.cmp(other))
+        found.sort_by(|one, other| {
+            let by_name = || other.name.cmp(&one.name);
+            other.score.cmp(&one.score).then_with(by_name).then_with(|| one.place.cmp(&other.place))
         });
-        Some(found)
+        Some(found.into_iter().map(|found| (found.place, found.score)).collect())
     }
+}
+
+/// A package that a search found.
+struct Found {
+    place: usize,
+    score: u32,
+    name: String,
+}
+
+fn rows_in(bytes: &[u8]) -> Option<Vec<Row<'_>>> {
+    postcard::from_bytes(bytes).ok()
 }
 
 fn record_in(texts: &[u8], records: &[u8], slot: usize) -> Option<PackageRecord> {
