@@ -3,6 +3,8 @@
 //! One function for all phases: the known name that is the fewest edits away (Damerau-Levenshtein with adjacent
 //! swaps), when it is near enough to be a slip and not another word.
 
+use crate::host::ModuleName;
+
 /// Returns the known name that a wrong one was likely meant to be; the first of equals.
 ///
 /// # Examples
@@ -25,6 +27,24 @@ pub fn closest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .filter(|(distance, name)| *distance <= limit && *distance < name.chars().count())
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// Returns the module that a wrong name was likely meant to be. Where names have as many parts, each part must be a slip of the other's:
+/// `(guix build-system meson)` is no slip of `(hpcl build-system python)`, long as both are.
+pub fn closest_module<'a>(
+    wrong: &ModuleName,
+    known: impl IntoIterator<Item = &'a ModuleName>,
+) -> Option<String> {
+    let near = |wrong: &str, other: &str| {
+        wrong == other || (wrong == "guix" && other == "hpcl") || closest(wrong, [other]).is_some()
+    };
+    let may_be_meant = |other: &&ModuleName| {
+        let (wrong, other) = (wrong.parts(), other.parts());
+        wrong.len() != other.len()
+            || wrong.iter().zip(other).all(|(wrong, other)| near(wrong.as_str(), other.as_str()))
+    };
+    let names: Vec<String> = known.into_iter().filter(may_be_meant).map(ToString::to_string).collect();
+    closest(&wrong.to_string(), names.iter().map(String::as_str)).map(str::to_owned)
 }
 
 fn distance(a: &[char], b: &str) -> usize {

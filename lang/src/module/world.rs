@@ -197,9 +197,8 @@ impl World {
         if let Some(id) = self.known_module(name)? {
             return Ok(id);
         }
-        let all: Vec<String> =
-            self.host.module_names().iter().chain(self.by_name.keys()).map(ToString::to_string).collect();
-        let similar = crate::suggest::closest(&name.to_string(), all.iter().map(String::as_str));
+        let named = self.host.module_names();
+        let similar = crate::suggest::closest_module(name, named.iter().chain(self.by_name.keys()));
         let mut hints: Vec<String> = similar.iter().map(|other| format!("did you mean `{other}`?")).collect();
         hints.extend(self.host.missing_module(name));
         Err(ExpandError::ModuleNotFound { name: name.clone(), span, hints }.into())
