@@ -83,6 +83,8 @@ programs! {
     gnu_build_system: "build/gnu-build-system.hpcl",
     copy_build_system: "build/copy-build-system.hpcl",
     cmake_build_system: "build/cmake-build-system.hpcl",
+    python_build_system: "build/python-build-system.hpcl",
+    pyproject_build_system: "build/pyproject-build-system.hpcl",
     checkout: "build/checkout.hpcl",
     patch: "build/patch.hpcl",
     union: "build/union.hpcl",

@@ -89,6 +89,29 @@ fn packages_and_inputs() {
 }
 
 #[test]
+fn python_packages() {
+    check(
+        "(hpcl packages) (hpcl gexp) (hpcl build-system) (hpcl build-system python) (guix build-system pyproject) \
+         (core base) (core python)",
+        &[
+            (
+                "(map build-system-name (list python-build-system pyproject-build-system))",
+                "(python pyproject)",
+            ),
+            ("(eq? (default-python) python)", "#t"),
+            ("(pypi-uri \"a\" \"1\" \".zip\")", "\"mirror://pypi/a/a-1.zip\""),
+            ("(wheel-source? (local-file \"/x/a-1-py3-none-any.whl\"))", "#t"),
+            ("(wheel-source? (package-source hello))", "#f"),
+            (
+                "(map (lambda (label) (and (assoc label (bag-build-inputs (package->bag (package (inherit hello) (build-system pyproject-build-system) \
+                 (native-inputs (list python-seed))) \"x86_64-linux\" #f))) #t)) '(\"python\" \"python-seed\" \"gcc\" \"gcc-lib\"))",
+                "(#t #t #t #f)",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn manifests_specifications_and_transformations() {
     check(
         "(hpcl profiles) (hpcl specifications) (hpcl transformations) (hpcl packages) (hpcl command-line)",
