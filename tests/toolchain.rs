@@ -3,16 +3,17 @@
 //! These tests use the store of the user who runs them (or `HPCL_TEST_STORE`), because the toolchain is 300 MB: they only add
 //! items to it. Without the toolchain there and without a mirror they are skipped by name.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
 mod common;
 
-use std::{
-    path::PathBuf,
-    process::{Command, Output},
-};
+use std::process::Command;
 
-use common::{TestEnvironment, sandbox_or_skip};
+use common::{
+    TestEnvironment,
+    real_store::{built, hpcl, is_there_or_skip, store_base, text},
+    sandbox_or_skip,
+};
 use hpcl::store::{LocalStore, StoreConfig};
 
 const PROGRAMS: &str = r##"
@@ -57,56 +58,6 @@ const PROGRAMS: &str = r##"
   (home-page #f)
   (license #f))
 "##;
-
-/// The base directory of the store of the user.
-fn store_base() -> PathBuf {
-    let set = |name| std::env::var_os(name).map(PathBuf::from);
-    set("HPCL_TEST_STORE")
-        .or_else(|| set("HPCL_STORE"))
-        .or_else(|| set("XDG_DATA_HOME"))
-        .or_else(|| set("HOME").map(|home| home.join(".local/share")))
-        .expect("HOME is set")
-}
-
-/// `hpcl` with the store of the user.
-fn hpcl(environment: &TestEnvironment, arguments: &[&str]) -> Command {
-    let mut command = environment.command(arguments);
-    command.env("HPCL_STORE", store_base());
-    for name in ["SSL_CERT_FILE", "https_proxy", "http_proxy", "no_proxy"] {
-        if let Some(value) = std::env::var_os(name) {
-            command.env(name, value);
-        }
-    }
-    command
-}
-
-/// Builds, or says loudly that the network is missing.
-fn built(test: &str, mut command: Command) -> Option<PathBuf> {
-    let output = command.output().unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() && errors.contains("could not be fetched") {
-        eprintln!("SKIPPED {test}: the seed toolchain is not in the store and cannot be fetched:\n{errors}");
-        return None;
-    }
-    assert!(output.status.success(), "{errors}");
-    Some(PathBuf::from(String::from_utf8(output.stdout).unwrap().lines().next().unwrap()))
-}
-
-/// Whether all that the package needs at build time and run time is in the store: then building it takes no time. Says loudly
-/// when it is not.
-fn is_there_or_skip(test: &str, environment: &TestEnvironment, package: &str) -> bool {
-    let plan = text(hpcl(environment, &["build", "--dry-run", package]).output().unwrap());
-    let there = plan.contains("0 to fetch, 0 to build");
-    if !there {
-        eprintln!("SKIPPED {test}: `{package}` is not in the store, and building it takes minutes:\n{plan}");
-    }
-    there
-}
-
-fn text(output: Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
 
 #[test]
 fn what_is_compiled_has_its_interpreter_and_every_library_in_the_store() {

@@ -13,6 +13,7 @@
 
 pub mod index;
 pub mod origin;
+pub mod real_store;
 pub mod sshd;
 
 use std::{
