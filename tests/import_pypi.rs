@@ -294,6 +294,11 @@ fn modes_choose_files_and_versions() {
     // Each of two is built with the other.
     index.project("one", "1.0", &[], "[build-system]\nrequires = ['two']\n");
     index.project("two", "1.0", &[], "[build-system]\nrequires = ['one']\n");
+    // The newest backend fits one build alone, an older one both.
+    index.project("helper", "1.0", &[], "[build-system]\nrequires = []\n");
+    index.project("helper", "2.0", &[], "[build-system]\nrequires = []\n");
+    index.project("agreeing", "1.0", &["strict"], "[build-system]\nrequires = ['helper']\n");
+    index.project("strict", "1.0", &[], "[build-system]\nrequires = ['helper<2']\n");
     let server = index.serve(Habits::default());
     let has = |arguments: &[&str], wanted: &[&str]| {
         let run = import(&environment, &server, arguments);
@@ -311,6 +316,8 @@ fn modes_choose_files_and_versions() {
         &["(list hdf5)) ;its wheel brings libhdf5-12345678.so.3", "((hpc hdf5) #:select (hdf5))", "pkgconf"],
     );
     has(&["-r", "one"], &["is a wheel: it is built with what needs it"]);
+    let agreed = import(&environment, &server, &["-r", "agreeing"]).success();
+    assert_eq!(agreed.matches("(name \"python-helper\")").count(), 1, "{agreed}");
     has(&["low==1.0"], &["(version \"1.0\")"]);
     has(&["low@1.0"], &["(version \"1.0\")"]);
     has(&["--pre", "low"], &["(version \"3.0rc1\")"]);
@@ -446,4 +453,22 @@ fn descriptions_in_json_become_recipes() {
         let error = environment.run(&["import", "json", "a.json"]).failure(1);
         assert!(error.contains(wanted), "{error}");
     }
+}
+
+/// With `HPCL_TEST_LIVE` set: against the index that this machine's pip is configured for.
+#[test]
+fn the_configured_index_is_understood() {
+    if std::env::var_os("HPCL_TEST_LIVE").is_none_or(|value| value.is_empty()) {
+        return;
+    }
+    let environment = TestEnvironment::new();
+    let mut command = environment.command(&["import", "pypi", "-r", "flask", "-o", "r/own.hpcl"]);
+    let own = std::env::vars().filter(|(name, _)| !name.starts_with("HOME") && !name.starts_with("XDG_"));
+    command.envs(own);
+    environment.finish(command).success();
+    let shown = recipes(&environment);
+    assert!(
+        shown.contains("(define-public python-werkzeug") && shown.contains("(define-public python-flask")
+    );
+    environment.run(&["eval", "-L", "r", "python-flask"]).success();
 }

@@ -102,6 +102,7 @@ impl<'a> Planner<'a> {
                     facts.expect_source(key);
                 }
             }
+            planner.choose_together(&wave)?;
             let mut next = Vec::new();
             for (key, scope) in wave {
                 if planner.plan.packages.contains_key(&key) {
@@ -131,6 +132,54 @@ impl<'a> Planner<'a> {
         let Planner { mut plan, .. } = planner;
         super::cycles::break_cycles(&mut plan, facts)?;
         Ok(plan)
+    }
+
+    /// Chooses versions for the builds of several packages at once, where that can be: what does not fit together is left to each.
+    fn choose_together(&mut self, wave: &[(Key, Scope)]) -> Result<(), ImportError> {
+        let mut lists: Vec<Vec<Requirement>> = Vec::new();
+        for (key, scope) in wave {
+            let release = self.facts.release(key)?;
+            let wheel = self.facts.policy().mode == Mode::Wheel
+                && release.as_ref().is_some_and(|release| release.wheel.is_some());
+            if wheel || !scope.is_empty() || release.is_none_or(|release| release.source.is_none()) {
+                continue;
+            }
+            // What is wrong with it is said where its turn comes.
+            let Ok(source) = self.facts.source(key) else { continue };
+            let build = build::of_source(&key.0, &source);
+            if build.rust && self.channel.package("rust").is_none() {
+                continue;
+            }
+            let parsed = build.requires.iter().filter_map(|text| Requirement::parse(text).ok());
+            lists.push(parsed.filter(|one| one.applies(&self.facts.target().environment, &[])).collect());
+        }
+        while !lists.is_empty() {
+            let mut requirements: Vec<Requirement> = Vec::new();
+            for requirement in lists.iter().flatten() {
+                if !requirements.iter().any(|known| known.text == requirement.text) {
+                    requirements.push(requirement.clone());
+                }
+            }
+            let rules = Rules {
+                channel: Some(self.channel),
+                preferred: self.chosen.clone(),
+                constraints: Vec::new(),
+            };
+            match resolver::resolve(self.facts, &rules, "the builds", requirements) {
+                Ok(solution) => {
+                    for (name, (version, _)) in solution {
+                        self.chosen.entry(name).or_insert(version);
+                    }
+                    return Ok(());
+                }
+                Err(ImportError::Pypi(PypiError::UnknownProject { name, .. })) => {
+                    lists.retain(|list| list.iter().all(|requirement| requirement.name != name));
+                }
+                Err(error @ ImportError::Pypi(PypiError::Stopped)) => return Err(error),
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn one(&mut self, key: &Key, scope: &Scope, extras: Vec<String>) -> Result<Planned, ImportError> {
