@@ -68,10 +68,15 @@ impl Fetcher {
         match self.ask_repository(wanted, place, &tree, stop) {
             Ok(()) => return Ok((tree, bytes_below(&place.join("git")))),
             Err(GitError::Write { path, source }) => return Err(FetchError::Write { path, source }),
-            Err(source) => failures.push(Failure {
-                url: wanted.url.to_owned(),
-                reason: Reason::Repository { source: Box::new(source) },
-            }),
+            Err(error) => {
+                let source = match error {
+                    // The address is the failure's.
+                    GitError::Fetch { source, .. } => source,
+                    other => Box::new(other),
+                };
+                let reason = Reason::Repository { source };
+                failures.push(Failure { url: wanted.url.to_owned(), reason });
+            }
         }
         if stop.load(Ordering::SeqCst) {
             return Err(FetchError::Stopped { name: wanted.name.to_owned() });

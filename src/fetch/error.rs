@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use super::pins::PinError;
 use super::settings::SettingsError;
 use crate::archive::ArchiveError;
-use crate::git::GitError;
 use crate::hash::Digest;
 use crate::pypi::PypiError;
 
@@ -229,10 +228,10 @@ pub enum Reason {
         source: Box<PypiError>,
     },
     /// A git repository does not deliver the commit.
-    #[error("the repository does not deliver it")]
+    #[error("git cannot fetch it")]
     Repository {
         /// Why.
-        source: Box<GitError>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// An archive has not packed the tree.
     #[error("the archive has not packed it: {status}")]

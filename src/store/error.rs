@@ -172,7 +172,7 @@ pub enum StoreError {
         path: StorePath,
     },
     /// A fixed output is something else than was promised.
-    #[error("`{path}` has the wrong hash: expected `{expected}`, got `{actual}`")]
+    #[error("`{path}` has the wrong hash: expected `{}`, got `{}`", expected.to_base32(), actual.to_base32())]
     HashMismatch {
         /// The output.
         path: StorePath,
