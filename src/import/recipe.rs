@@ -129,7 +129,9 @@ fn imports(recipes: &[Recipe]) -> Vec<String> {
     }
     for (module, variables) in selected {
         let variables: Vec<&str> = variables.into_iter().collect();
-        found.push(format!("({module} #:select ({}))", variables.join(" ")));
+        let variables = variables.join(" ");
+        let between = if module.len() + variables.len() > 66 { "\n" } else { " " };
+        found.push(format!("({module}{between}#:select ({variables}))"));
     }
     found
 }

@@ -189,6 +189,12 @@ impl<'a> Planner<'a> {
             .ok_or_else(|| PypiError::NoFile { project: key.0.clone(), file: key.1.to_string() })?;
         let known = self.facts.known(key)?;
         let mode = self.facts.policy().mode;
+        if let Some(provided) = self.channel.version(&key.0) {
+            self.plan.notes.push(format!(
+                "{} {} is imported: {provided}, which the channels have, does not fit",
+                key.0, key.1
+            ));
+        }
         let mut remarks: Vec<String> = known.remark.iter().cloned().collect();
         let run_time = self.needs(&known.requirements, &extras, scope, &key.0)?;
         let mut planned = Planned {
