@@ -13,6 +13,7 @@ mod mirrors;
 mod part;
 mod pins;
 mod proxy;
+mod resolver;
 mod settings;
 mod transfer;
 

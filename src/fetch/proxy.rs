@@ -8,15 +8,16 @@
 use data_encoding::BASE64;
 use ureq::config::Config;
 use ureq::http::uri::Scheme;
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, DefaultConnector, NextTimeout, TcpConnector, Transport,
 };
 use ureq::{Agent, Error, Proxy, ProxyProtocol};
 
+use super::resolver::Remembering;
+
 /// An agent whose proxy, if it has one, serves `http:` without a tunnel.
 pub(crate) fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, ForwardConnector::default(), DefaultResolver::default())
+    Agent::with_parts(config, ForwardConnector::default(), Remembering::default())
 }
 
 #[derive(Debug, Default)]
