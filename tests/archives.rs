@@ -4,20 +4,23 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{
     TestEnvironment,
+    http::{Answer, Server},
     origin::{Origin, serve},
-    stand_in,
 };
 
 const CONTENT: &[u8] = b"what nobody else has any more\n";
 
-/// Serves what Software Heritage's API does for one file, and remembers what it was asked.
-fn archive(content: &'static [u8]) -> (String, Arc<Mutex<Vec<String>>>) {
+/// Serves what Software Heritage's API does for one file.
+fn archive(content: &'static [u8]) -> Server {
     let path = format!("/api/1/content/sha256:{}/raw/", hpcl::hash::Digest::sha256(CONTENT).to_base16());
-    stand_in(move |_, asked| (asked == path).then(|| content.to_vec()))
+    Server::start(move |asked| match asked.path == path {
+        true => Answer::ok("application/octet-stream", content),
+        false => Answer::status("404 Not Found"),
+    })
 }
 
 /// A package whose source's only address is a server that does not have it.
@@ -40,12 +43,13 @@ fn world(settings: &str, gone: &str) -> TestEnvironment {
 
 #[test]
 fn a_source_that_vanished_is_taken_from_the_archive() {
-    let (url, asked) = archive(CONTENT);
+    let server = archive(CONTENT);
+    let url = &server.base;
     let environment = world(&format!("[archive]\nendpoint = \"{url}\"\n"), &format!("{url}/gone"));
     let built = environment.run(&["build", "--no-sandbox", "-f", "kept.hpcl"]).success();
     let path = built.trim().replace("HOME", &environment.home().display().to_string());
     assert_eq!(std::fs::read(path).unwrap(), CONTENT);
-    let asked = asked.lock().unwrap();
+    let asked = server.paths();
     assert!(
         asked[0].contains("/gone/source-1.txt") && asked.last().unwrap().contains("sha256:"),
         "{asked:?}"
@@ -54,12 +58,14 @@ fn a_source_that_vanished_is_taken_from_the_archive() {
 
 #[test]
 fn what_an_archive_has_is_checked_and_it_can_be_any_mirror_by_hash() {
-    let (url, _) = archive(b"something else\n");
+    let server = archive(b"something else\n");
+    let url = &server.base;
     let gone = format!("{url}/gone");
     let settings = format!("[archive]\nmirrors = [\"{url}/api/1/content/sha256:{{base16}}/raw/\"]\n");
     let refused = world(&settings, &gone).run(&["build", "--no-sandbox", "-f", "kept.hpcl"]).failure(4);
     assert!(refused.contains("wrong hash"), "{refused}");
-    let (url, _) = archive(CONTENT);
+    let server = archive(CONTENT);
+    let url = &server.base;
     let settings = format!("[archive]\nmirrors = [\"{url}/api/1/content/sha256:{{base16}}/raw/\"]\n");
     world(&settings, &gone).run(&["build", "--no-sandbox", "-f", "kept.hpcl"]).success();
 }
@@ -152,27 +158,30 @@ fn a_commit_is_checked_out_and_the_archive_asked_when_its_repository_is_gone() {
     packed.follow_symlinks(false);
     packed.append_dir_all(format!("swh:1:dir:{tree}"), &files).unwrap();
     let packed = packed.into_inner().unwrap().finish().unwrap();
-    let mut packing = ["new", "pending", "done"].into_iter();
+    let asked = AtomicUsize::new(0);
     let vault = format!("/api/1/vault/flat/swh:1:dir:{tree}/");
-    let known = commit.clone();
-    let (archive, asked) = stand_in(move |method, path| match path {
-        _ if path == format!("/api/1/revision/{known}/") => {
-            Some(format!("{{\"id\": \"{known}\", \"directory\": \"{tree}\"}}").into_bytes())
+    let revision = format!("/api/1/revision/{commit}/");
+    let server = Server::start(move |request| match &request.path {
+        path if *path == revision => Answer::ok("application/json", format!("{{\"directory\": \"{tree}\"}}")),
+        path if *path == format!("{vault}raw/") => Answer::ok("application/gzip", packed.clone()),
+        path if *path == vault => {
+            let at = asked.fetch_add(1, Ordering::SeqCst);
+            let (method, status) = [("POST", "new"), ("GET", "pending"), ("GET", "done")][at];
+            assert_eq!(request.method, method);
+            Answer::ok(
+                "application/json",
+                format!("{{\"status\": \"{status}\", \"progress_message\": null}}"),
+            )
         }
-        _ if path == format!("{vault}raw/") => Some(packed.clone()),
-        _ if path == vault => {
-            let status = packing.next().unwrap();
-            assert_eq!(method, if status == "new" { "POST" } else { "GET" });
-            Some(format!("{{\"status\": \"{status}\", \"progress_message\": null}}").into_bytes())
-        }
-        _ => None,
+        _ => Answer::status("404 Not Found"),
     });
+    let archive = &server.base;
     let gone = format!("{archive}/gone.git");
     let refused = build(&gone, &commit).failure(4);
     assert!(refused.contains("gone.git"), "{refused}");
     environment.write(".config/hpcl/config.toml", &format!("[archive]\nendpoint = \"{archive}\"\n"));
     build(&gone, &commit).success();
-    assert_eq!(asked.lock().unwrap().iter().filter(|path| path.contains("/vault/")).count(), 4);
+    assert_eq!(server.paths().iter().filter(|path| path.contains("/vault/")).count(), 4);
     environment.run(&["gc"]).success();
     let unknown = build(&gone, &"1".repeat(40)).failure(4);
     assert!(unknown.contains("/api/1/revision/1111") && unknown.contains("404"), "{unknown}");

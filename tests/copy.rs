@@ -8,16 +8,24 @@ use std::{fs, path::Path};
 
 use common::{TestEnvironment, sandbox_or_skip, sshd::Server, two_packages};
 
-#[test]
-fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
-    const TEST: &str = "a_closure_goes_to_a_machine_without_anything_and_comes_back";
-    if !sandbox_or_skip(TEST) {
-        return;
+/// A home with nothing in it behind an sshd, and one with a recipe on this side.
+fn machines(test: &str) -> Option<(TestEnvironment, Server, TestEnvironment)> {
+    if !sandbox_or_skip(test) {
+        return None;
     }
     let far = TestEnvironment::new();
-    let Some(server) = Server::start(far.home(), TEST) else { return };
+    let server = Server::start(far.home(), test)?;
     let near = TestEnvironment::new();
     near.write("recipe.hpcl", &two_packages("#$output"));
+    Some((far, server, near))
+}
+
+#[test]
+fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
+    let Some((far, server, near)) = machines("a_closure_goes_to_a_machine_without_anything_and_comes_back")
+    else {
+        return;
+    };
     let address = server.address();
     let run = server.run(&near, &["copy", "--to", &address, "-f", "recipe.hpcl"]);
     assert!(run.stderr.contains("there is no hpcl at 127.0.0.1: bringing this one"), "{}", run.stderr);
@@ -50,14 +58,9 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
 
 #[test]
 fn a_static_program_is_brought_where_there_is_one() {
-    const TEST: &str = "a_static_program_is_brought_where_there_is_one";
-    if !sandbox_or_skip(TEST) {
+    let Some((far, server, near)) = machines("a_static_program_is_brought_where_there_is_one") else {
         return;
-    }
-    let far = TestEnvironment::new();
-    let Some(server) = Server::start(far.home(), TEST) else { return };
-    let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &two_packages("#$output"));
+    };
     let program = near.home().join("hpcl");
     let built = Path::new(env!("CARGO_BIN_EXE_hpcl"));
     fs::copy(built, &program).unwrap();
@@ -91,14 +94,7 @@ fn a_machine_that_cannot_be_reached_is_named() {
 
 #[test]
 fn another_machine_holds_a_cache() {
-    const TEST: &str = "another_machine_holds_a_cache";
-    if !sandbox_or_skip(TEST) {
-        return;
-    }
-    let far = TestEnvironment::new();
-    let Some(server) = Server::start(far.home(), TEST) else { return };
-    let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &two_packages("#$output"));
+    let Some((far, server, near)) = machines("another_machine_holds_a_cache") else { return };
     let cache = format!("{}/~/shared/it's a cache", server.address());
     // Nothing but a shell and tar is needed there.
     let trusted = near.run(&["cache", "keygen", "near-1", "-o", "key"]).success();
@@ -146,14 +142,7 @@ fn another_machine_holds_a_cache() {
 
 #[test]
 fn the_store_of_another_machine_is_a_cache() {
-    const TEST: &str = "the_store_of_another_machine_is_a_cache";
-    if !sandbox_or_skip(TEST) {
-        return;
-    }
-    let far = TestEnvironment::new();
-    let Some(server) = Server::start(far.home(), TEST) else { return };
-    let near = TestEnvironment::new();
-    near.write("recipe.hpcl", &two_packages("#$output"));
+    let Some((_far, server, near)) = machines("the_store_of_another_machine_is_a_cache") else { return };
     server.run(&near, &["copy", "--to", &server.address(), "-f", "recipe.hpcl"]).success();
     let user = TestEnvironment::new();
     user.write("recipe.hpcl", &two_packages("#$output"));

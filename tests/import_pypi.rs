@@ -8,7 +8,8 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use common::{
     Run, TestEnvironment,
-    index::{Answer, Asked, Server},
+    http::{Answer, Asked, Server},
+    packed::{tar_gz, zip_of},
 };
 use hpcl::hash::{Algorithm, Digest};
 
@@ -116,49 +117,6 @@ fn metadata(project: &str, version: &str, requires: &[&str]) -> String {
         "Metadata-Version: 2.2\nName: {project}\nVersion: {version}\nSummary: A thing for {project}s.\nLicense-Expression: MIT\n\
          Project-URL: Homepage, https://{project}.example\n{requires}Provides-Extra: more\n\nText.\n"
     )
-}
-
-fn tar_gz(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut builder =
-        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for (name, content) in members {
-        let mut header = tar::Header::new_gnu();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        builder.append(&header, content.as_slice()).unwrap();
-    }
-    builder.into_inner().unwrap().finish().unwrap()
-}
-
-/// A Zip archive of members that are stored as they are.
-fn zip_of(members: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in members {
-        let mut checksum = flate2::Crc::new();
-        checksum.update(content);
-        let offset = u32::try_from(out.len()).unwrap();
-        let size = u32::try_from(content.len()).unwrap().to_le_bytes();
-        let mut common = vec![20, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        common.extend(checksum.sum().to_le_bytes());
-        common.extend([size, size].concat());
-        common.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
-        common.extend([0, 0]);
-        out.extend([b"PK\x03\x04".as_slice(), &common, name.as_bytes(), content].concat());
-        directory.extend(
-            [b"PK\x01\x02\x14\x00".as_slice(), &common, &[0; 10], &offset.to_le_bytes(), name.as_bytes()]
-                .concat(),
-        );
-    }
-    let start = u32::try_from(out.len()).unwrap();
-    let count = u16::try_from(members.len()).unwrap().to_le_bytes();
-    let size = u32::try_from(directory.len()).unwrap().to_le_bytes();
-    out.extend(
-        [directory.as_slice(), b"PK\x05\x06\0\0\0\0", &count, &count, &size, &start.to_le_bytes(), &[0, 0]]
-            .concat(),
-    );
-    out
 }
 
 /// `top` needs `middle` with an extra, which needs `low`; all are built by `backend`, which builds itself.

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use common::{
     TestEnvironment, check_values,
-    index::{Answer, Server},
+    http::{Answer, Server},
 };
 use hpcl::hash::Digest;
 

@@ -1,60 +1,11 @@
 //! Archives as they are found, and as they should not be.
 
-use std::io::Write;
-
 use super::*;
 
-fn tar_gz(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let mut builder =
-        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
-    for (name, content) in members {
-        let mut header = tar::Header::new_gnu();
-        header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
-        header.set_size(content.len() as u64);
-        header.set_mode(0o644);
-        header.set_cksum();
-        builder.append(&header, *content).unwrap();
-    }
-    builder.into_inner().unwrap().finish().unwrap()
-}
+#[path = "../../tests/common/packed.rs"]
+mod packed;
 
-/// A Zip archive of deflated members.
-pub(crate) fn zip_of(members: &[(&str, &[u8])]) -> Vec<u8> {
-    let (mut out, mut directory) = (Vec::new(), Vec::new());
-    for (name, content) in members {
-        let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-        deflate.write_all(content).unwrap();
-        let packed = deflate.finish().unwrap();
-        let mut checksum = flate2::Crc::new();
-        checksum.update(content);
-        let offset = out.len() as u32;
-        let mut common = Vec::new();
-        common.extend([20, 0, 0, 0, 8, 0, 0, 0, 0, 0]);
-        common.extend(checksum.sum().to_le_bytes());
-        common.extend((packed.len() as u32).to_le_bytes());
-        common.extend((content.len() as u32).to_le_bytes());
-        common.extend((name.len() as u16).to_le_bytes());
-        common.extend([0, 0]);
-        out.extend(b"PK\x03\x04");
-        out.extend(&common);
-        out.extend(name.as_bytes());
-        out.extend(&packed);
-        directory.extend(b"PK\x01\x02\x14\x00");
-        directory.extend(&common);
-        directory.extend([0; 10]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
-    }
-    let start = out.len() as u32;
-    out.extend(&directory);
-    out.extend(b"PK\x05\x06\0\0\0\0");
-    out.extend((members.len() as u16).to_le_bytes());
-    out.extend((members.len() as u16).to_le_bytes());
-    out.extend((directory.len() as u32).to_le_bytes());
-    out.extend(start.to_le_bytes());
-    out.extend([0, 0]);
-    out
-}
+use packed::{tar_gz, zip_of};
 
 #[test]
 fn the_root_is_read_and_nothing_else() {
@@ -84,7 +35,7 @@ fn archives_that_lead_out_or_are_traps_are_refused() {
         Reader::default().wants("a/pyproject.toml", LARGEST_MEMBER + 1).unwrap_err().contains("is not read")
     );
     assert!(of_tar(&mut &b"not an archive"[..]).is_err());
-    assert_eq!(of_tar(&mut tar_gz(&[]).as_slice()).unwrap_err(), "it is empty");
+    assert_eq!(of_tar(&mut tar_gz::<&str, &[u8]>(&[]).as_slice()).unwrap_err(), "it is empty");
 }
 
 #[test]

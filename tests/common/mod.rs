@@ -11,17 +11,16 @@
     reason = "helpers of tests; no test file uses all of them"
 )]
 
-pub mod index;
+pub mod http;
 pub mod origin;
+pub mod packed;
 pub mod real_store;
 pub mod sshd;
 
 use std::{
-    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -203,33 +202,6 @@ impl Drop for Ended {
 /// A port of this machine on which nobody listens.
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// Answers requests by what a function of method and path says, 404 without a body for nothing; remembers the paths.
-pub fn stand_in(
-    mut answer: impl FnMut(&str, &str) -> Option<Vec<u8>> + Send + 'static,
-) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let log = Arc::clone(&asked);
-    std::thread::spawn(move || {
-        for mut connection in listener.incoming().map_while(Result::ok) {
-            let mut lines = BufReader::new(connection.try_clone().unwrap()).lines();
-            let Some(Ok(first)) = lines.next() else { continue };
-            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
-            let mut words = first.split(' ');
-            let (method, path) = (words.next().unwrap(), words.next().unwrap());
-            log.lock().unwrap().push(path.to_owned());
-            let found = answer(method, path);
-            let status = if found.is_some() { "200 OK" } else { "404 Not Found" };
-            let body = found.unwrap_or_default();
-            let head =
-                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
-            let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(&body));
-        }
-    });
-    (url, asked)
 }
 
 /// Starts a server and waits until it listens on that port.

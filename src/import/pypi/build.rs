@@ -3,6 +3,7 @@
 //! `[build-system] requires` (PEP 518), the dependencies of hatchling's hooks, `setup_requires`, and what backends ask for at run time and
 //! is known: ninja for meson-python, CMake and ninja for scikit-build-core. Tools that channels have as programs are no Python packages here.
 
+use super::texts;
 use crate::pypi::Source;
 
 /// What a build needs.
@@ -164,16 +165,6 @@ fn libraries(project: &str, source: &Source) -> Vec<(&'static str, String)> {
         }
     }
     found
-}
-
-fn texts(value: Option<&toml::Value>) -> Vec<String> {
-    value
-        .and_then(toml::Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str)
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The dependencies of hatchling's hooks below a table.

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use pep440_rs::Version;
 
 use super::project::{Policy, Project, Release};
+use super::texts;
 use crate::import::{Requirement, Target, requirement::Range};
 use crate::pypi::{Experience, Index, Metadata, PypiError, Source, requirements_of_egg};
 
@@ -380,10 +381,6 @@ fn of_source(source: &Source, file: &str) -> Result<(Metadata, Option<String>), 
 
 /// The dependencies of a table `[project]`, as metadata would have them.
 fn declared(project: &toml::Table) -> Vec<String> {
-    let texts = |value: Option<&toml::Value>| -> Vec<String> {
-        let list = value.and_then(toml::Value::as_array).into_iter().flatten();
-        list.filter_map(toml::Value::as_str).map(str::to_owned).collect()
-    };
     let mut found = texts(project.get("dependencies"));
     let extras = project.get("optional-dependencies").and_then(toml::Value::as_table).into_iter().flatten();
     for (extra, list) in extras {

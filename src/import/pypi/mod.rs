@@ -283,3 +283,9 @@ impl Importer for PypiImporter {
         Ok(imported)
     }
 }
+
+/// The strings in an array of TOML; what is none has none.
+fn texts(value: Option<&toml::Value>) -> Vec<String> {
+    let list = value.and_then(toml::Value::as_array).into_iter().flatten();
+    list.filter_map(toml::Value::as_str).map(str::to_owned).collect()
+}

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use super::texts;
 use crate::import::{ImportError, Requirement, requirement::repaired};
 
 /// Something that was asked for.
@@ -107,16 +108,6 @@ fn requirements_txt(path: &Path, text: &str, found: &mut Found, depth: usize) ->
         }
     }
     Ok(())
-}
-
-fn texts(value: Option<&toml::Value>) -> Vec<String> {
-    value
-        .and_then(toml::Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(toml::Value::as_str)
-        .map(str::to_owned)
-        .collect()
 }
 
 fn project(table: &toml::Table) -> Option<Vec<String>> {

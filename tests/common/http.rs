@@ -1,4 +1,4 @@
-//! An index of Python packages on the loopback interface, with the habits of those met in practice.
+//! A server on the loopback interface that answers by a script.
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +11,11 @@ use std::{
     thread::JoinHandle,
 };
 
-/// A request: path and header fields, the latter with names in lower case.
+/// A request: method, path and header fields, the last with names in lower case.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// As in `GET`.
+    pub method: String,
     /// The path.
     pub path: String,
     /// The header fields.
@@ -118,14 +120,18 @@ impl Drop for Server {
 
 fn answer(mut connection: &TcpStream, log: &Mutex<Vec<Asked>>, script: &dyn Fn(&Asked) -> Answer) {
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
-    let Some(path) = lines.next().and_then(|line| Some(line.split(' ').nth(1)?.to_owned())) else { return };
+    let request = |line: String| {
+        let mut words = line.split(' ').map(str::to_owned);
+        words.next().zip(words.next())
+    };
+    let Some((method, path)) = lines.next().and_then(request) else { return };
     let headers = lines
         .take_while(|line| !line.is_empty())
         .filter_map(|line| {
             Some((line.split_once(": ")?.0.to_lowercase(), line.split_once(": ")?.1.to_owned()))
         })
         .collect();
-    let asked = Asked { path, headers };
+    let asked = Asked { method, path, headers };
     log.lock().unwrap().push(asked.clone());
     let answer = script(&asked);
     let head: String = answer.headers.iter().map(|line| format!("{line}\r\n")).collect();
