@@ -42,6 +42,9 @@ pub(super) fn name_host(name: &str) -> Result<(), SandboxError> {
     rustix::system::setdomainname(b"(none)").map_err(SandboxError::step("set the domain name"))
 }
 
+/// Sets the flags of a network device, as in Linux's `sockios.h`; `libc` gives it another type with glibc than `ioctl` takes with musl.
+const SET_FLAGS: libc::Ioctl = 0x8914;
+
 /// Brings up the loopback device of an empty network namespace: test suites talk to themselves.
 pub(super) fn raise_loopback() -> Result<(), SandboxError> {
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").map_err(SandboxError::step("open a socket"))?;
@@ -52,9 +55,8 @@ pub(super) fn raise_loopback() -> Result<(), SandboxError> {
     }
     request.ifr_ifru.ifru_flags = (libc::IFF_UP | libc::IFF_RUNNING) as libc::c_short;
     // SAFETY: the descriptor is open, and `request` is a valid `ifreq` that outlives the call.
-    let answer = unsafe {
-        libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), libc::SIOCSIFFLAGS, &raw const request)
-    };
+    let answer =
+        unsafe { libc::ioctl(std::os::fd::AsRawFd::as_raw_fd(&socket), SET_FLAGS, &raw const request) };
     if answer < 0 {
         return Err(SandboxError::step("bring up the loopback device")(io::Error::last_os_error()));
     }
