@@ -16,6 +16,7 @@ pub mod import;
 pub mod lint;
 pub mod lower;
 pub mod profile;
+pub mod upstream;
 // mechanism
 pub mod archive;
 pub mod cache;

@@ -12,7 +12,7 @@ use std::{
 /// Layers of `src/`, top to bottom; an arrow may only go down or stay within a layer.
 const LAYERS: [(&str, &[&str]); 4] = [
     ("interface", &["cli", "report"]),
-    ("domain", &["builder", "channel", "editor", "host", "import", "lint", "lower", "profile"]),
+    ("domain", &["builder", "channel", "editor", "host", "import", "lint", "lower", "profile", "upstream"]),
     ("mechanism", &["archive", "cache", "elf", "executor", "fetch", "git", "pypi", "sandbox", "store"]),
     ("model", &["derivation", "graph", "hash", "nar", "store_path"]),
 ];

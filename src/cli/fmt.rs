@@ -137,7 +137,7 @@ fn difference(path: &Path, change: &Change) -> String {
 }
 
 /// Replaces a file by one with another text and the same permissions; a symbolic link stays one.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let path = path.canonicalize()?;
     let folder = path.parent().unwrap_or(Path::new("/"));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;

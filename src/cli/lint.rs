@@ -113,6 +113,10 @@ fn check(arguments: &Arguments) -> Result<Vec<Row>, Failure> {
         let text = std::fs::read_to_string(&facts.location.0).unwrap_or_default();
         let lines = definition(&text, facts.location.1);
         rows.extend(warnings.into_iter().map(|warning| row(&facts, &lines, warning)));
+        if is_meant("wrapper-inputs") {
+            let warnings = lint::wrappers(&facts, &lines);
+            rows.extend(warnings.into_iter().map(|warning| row(&facts, &lines, warning)));
+        }
         if is_meant("formatting") {
             for (number, what) in lint::formatting(&lines) {
                 let warning = Warning { checker: "formatting", field: None, message: what.to_owned() };

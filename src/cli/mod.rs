@@ -39,6 +39,7 @@ mod profile;
 mod publish;
 mod pull;
 mod realise;
+mod refresh;
 mod relocate;
 mod repl;
 mod run;
@@ -134,6 +135,8 @@ enum Verb {
     Publish(publish::Arguments),
     /// Bring the channels up to date, and go back to former generations of them
     Pull(pull::Arguments),
+    /// Say which packages have newer versions, and put these into their recipes
+    Refresh(refresh::Arguments),
     /// Refresh the pins of the seed toolchain's packages from the mirror
     RefreshPins(store::RefreshArguments),
     /// Take packages out of your profile
@@ -223,6 +226,7 @@ fn dispatch(cli: Cli) -> Outcome {
         Verb::Plan(arguments) => plan::run(&arguments),
         Verb::Publish(arguments) => publish::run(&arguments),
         Verb::Pull(arguments) => pull::run(&arguments),
+        Verb::Refresh(arguments) => refresh::run(&arguments),
         Verb::RefreshPins(arguments) => store::refresh_pins(&arguments),
         Verb::Remove(arguments) => profile::remove(&arguments),
         Verb::Relocate(arguments) => relocate::run(&arguments),

@@ -66,7 +66,7 @@ pub struct TransformationOptions {
     /// Build PACKAGE from the source that its recipe names, of another version
     #[arg(long, value_name = "PACKAGE=VERSION")]
     pub with_version: Vec<String>,
-    /// Build PACKAGE from the newest version that is where its recipe's source is
+    /// Build PACKAGE from the newest version that its authors released
     #[arg(long, value_name = "PACKAGE")]
     pub with_latest: Vec<String>,
     /// Apply a patch to the source of PACKAGE

@@ -220,13 +220,8 @@ impl Fetcher {
 
     /// The addresses of `PROJECT/FILE` on the configured index of Python packages.
     fn python_files(&self, path: &str) -> Result<Vec<Address>, Reason> {
-        let index = self.python.get_or_init(|| {
-            let own = self.mirrors.python_indexes();
-            let configuration = pypi::Configuration::of_host(&pypi::Choice::default(), own)?;
-            Index::new(configuration, &self.options, pypi::Cache::of_user(), false, Arc::default())
-        });
         let reason = |source: PypiError| Reason::Index { source: Box::new(source) };
-        let index = index.as_ref().map_err(|error| reason(error.clone()))?;
+        let index = self.python_index().map_err(reason)?;
         let (project, file) = path.split_once('/').ok_or(Reason::Scheme)?;
         let address = |url: url::Url| Address {
             agent: Some(index.web().agent(&url).clone()),
@@ -235,6 +230,16 @@ impl Fetcher {
             ..Address::plain(url)
         };
         Ok(index.locate(project, file).map_err(reason)?.into_iter().map(address).collect())
+    }
+
+    /// The index of Python packages that this host's pip is configured for.
+    pub fn python_index(&self) -> Result<&Index, PypiError> {
+        let index = self.python.get_or_init(|| {
+            let own = self.mirrors.python_indexes();
+            let configuration = pypi::Configuration::of_host(&pypi::Choice::default(), own)?;
+            Index::new(configuration, &self.options, pypi::Cache::of_user(), false, Arc::default())
+        });
+        index.as_ref().map_err(PypiError::clone)
     }
 
     /// Remembers whether a server answers.

@@ -90,6 +90,10 @@ pub fn local_path(url: &str) -> Option<PathBuf> {
     path.starts_with('/').then(|| PathBuf::from(path))
 }
 
+fn is_http(url: &str) -> bool {
+    url.starts_with("http:") || url.starts_with("https:")
+}
+
 /// What runs `ssh`: git's own setting, or the program with the options that other connections of ours have.
 fn ssh_command() -> String {
     std::env::var("GIT_SSH_COMMAND").unwrap_or_else(|_| {
@@ -209,17 +213,15 @@ impl Repository {
         interrupt: &AtomicBool,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         use gix::remote::{Direction, ref_map};
-        let specs = refspecs.iter().map(|spec| spec.as_str());
-        let remote = self.inner.remote_at(from)?.with_fetch_tags(Tags::None);
-        let remote = remote.with_refspecs(specs, Direction::Fetch)?;
         let options = ref_map::Options::default();
         let progress = gix::progress::Discard;
         let shallow = match depth.and_then(std::num::NonZeroU32::new) {
             Some(depth) => gix::remote::fetch::Shallow::DepthAtRemote(depth),
             None => gix::remote::fetch::Shallow::NoChange,
         };
+        let remote = self.remote(from, refspecs)?;
         // Nobody is asked for a password: whoever needs one uses ssh.
-        if from.starts_with("http:") || from.starts_with("https:") {
+        if is_http(from) {
             let transport = http::transport(agent.clone(), from)?;
             let connection = remote.to_connection_with_transport(transport).with_credentials(|_| Ok(None));
             connection
@@ -234,6 +236,44 @@ impl Repository {
                 .receive(gix::progress::Discard, interrupt)?;
         }
         Ok(())
+    }
+
+    fn remote(
+        &self,
+        from: &str,
+        refspecs: &[String],
+    ) -> Result<gix::Remote<'_>, Box<dyn std::error::Error + Send + Sync>> {
+        let specs = refspecs.iter().map(|spec| spec.as_str());
+        let remote = self.inner.remote_at(from)?.with_fetch_tags(Tags::None);
+        Ok(remote.with_refspecs(specs, gix::remote::Direction::Fetch)?)
+    }
+
+    /// Returns the names of the tags that the remote has now; no objects are fetched.
+    ///
+    /// # Errors
+    /// [`GitError::Fetch`].
+    pub fn remote_tags(&self, agent: &ureq::Agent) -> Result<Vec<String>, GitError> {
+        self.listed_tags(agent).map_err(|source| GitError::Fetch { url: self.url.clone(), source })
+    }
+
+    fn listed_tags(
+        &self,
+        agent: &ureq::Agent,
+    ) -> Result<Vec<String>, Box<dyn std::error::Error + Send + Sync>> {
+        use gix::remote::{Direction, ref_map};
+        let remote = self.remote(&self.url, &["+refs/tags/*:refs/tags/*".to_owned()])?;
+        let (options, progress) = (ref_map::Options::default(), gix::progress::Discard);
+        let (found, _) = if is_http(&self.url) {
+            let transport = http::transport(agent.clone(), &self.url)?;
+            let connection = remote.to_connection_with_transport(transport).with_credentials(|_| Ok(None));
+            connection.ref_map(progress, options)?
+        } else {
+            remote.connect(Direction::Fetch)?.with_credentials(|_| Ok(None)).ref_map(progress, options)?
+        };
+        let names = found.remote_refs.iter().map(|reference| reference.unpack().0);
+        Ok(names
+            .filter_map(|name| name.to_str().ok()?.strip_prefix("refs/tags/").map(str::to_owned))
+            .collect())
     }
 
     /// Returns the commit at the head of a branch; without a name, of the one that the repository puts first.

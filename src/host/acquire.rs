@@ -10,8 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use regex::Regex;
-
 use super::HostError;
 use crate::{
     channel::{cleaning, place},
@@ -19,7 +17,12 @@ use crate::{
     fetch::{Download, Fetcher, file_path},
     git::{Repository, Wanted},
     hash::Digest,
+    import::Target,
+    upstream::{Package, Upstream},
 };
+
+/// The glibc that wheels must run with: the oldest, since sources are looked for.
+const OLDEST_GLIBC: u64 = 17;
 
 /// Which commit of a repository.
 #[derive(Clone, Copy, Debug)]
@@ -75,26 +78,16 @@ impl Acquirer {
         Ok(file)
     }
 
-    /// Returns the names in a directory of a server, as its index page has them.
+    /// Returns the newest version of a package that its authors released; of one of Python's, for that version of Python.
     ///
     /// # Errors
-    /// [`HostError::Acquire`].
-    pub fn names(&self, url: &str) -> Result<Vec<String>, HostError> {
+    /// [`HostError::Newest`].
+    pub fn newest(&self, package: &Package, python: Option<&str>) -> Result<String, HostError> {
         self.used.set(true);
-        let failed = |reason: String| HostError::Acquire { what: url.to_owned(), reason };
-        if let Some(path) = file_path(url) {
-            let entries = std::fs::read_dir(&path).map_err(|error| failed(error.to_string()))?;
-            let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-            return Ok(names.collect());
-        }
-        self.tell(&format!("looking at {url}"));
-        let page = self.fetcher()?.fetch_bytes("index", url, None).map_err(|error| failed(chain(&error)))?;
-        let links = Regex::new(r#"(?i)href\s*=\s*["']?([^"'>\s]+)"#).expect("it was tested");
-        let page = String::from_utf8_lossy(&page);
-        let last = |link: &str| {
-            link.split(['?', '#']).next()?.trim_end_matches('/').rsplit('/').next().map(str::to_owned)
-        };
-        Ok(links.captures_iter(&page).filter_map(|link| last(link.get(1)?.as_str())).collect())
+        let target = python.and_then(|version| Target::new(version, OLDEST_GLIBC));
+        self.tell(&format!("looking for versions of {}", package.name));
+        let found = Upstream::new(self.fetcher()?.clone(), target).newest(package, None);
+        Ok(found.map_err(|source| HostError::Newest { package: package.name.clone(), source })?.version)
     }
 
     /// Returns a directory of this machine with the files of a commit of a repository.
@@ -118,17 +111,6 @@ impl Acquirer {
         cleaning::note_use(&directory);
         repository.export(id, &directory).map_err(|error| failed(chain(&error)))?;
         Ok(directory)
-    }
-
-    /// Returns the names of a repository's tags.
-    ///
-    /// # Errors
-    /// [`HostError::Acquire`].
-    pub fn tags(&self, url: &str) -> Result<Vec<String>, HostError> {
-        self.used.set(true);
-        let cache = place::cache().ok_or_else(no_home);
-        let cache = cache.map_err(|reason| HostError::Acquire { what: url.to_owned(), reason })?;
-        Ok(self.repository(url, &cache, &Revision::Head)?.tags())
     }
 
     /// The copy of a repository, with all that is new unless it has the commit already, which never changes.

@@ -6,6 +6,7 @@ use hpcl_lang::native::Raise;
 
 use crate::{
     channel::ChannelError, derivation::DerivationError, hash::HashError, store_path::StorePathError,
+    upstream::UpstreamError,
 };
 
 /// Errors of natives that reach beyond values.
@@ -68,6 +69,14 @@ pub enum HostError {
         /// Why.
         reason: String,
     },
+    /// It is not known which version of a package is the newest.
+    #[error("cannot tell the newest version of `{package}`")]
+    Newest {
+        /// The package.
+        package: String,
+        /// Why.
+        source: UpstreamError,
+    },
     /// A builder-side module does not exist.
     #[error("there is no builder-side module `{name}`")]
     NoBuilderModule {
@@ -91,7 +100,8 @@ impl HostError {
             HostError::Name { .. } | HostError::Output { .. } => "E0702",
             HostError::Hash { .. } => "E0703",
             HostError::LocalFile { .. } | HostError::LocalTree { .. } => "E0704",
-            HostError::Acquire { .. } => "E0707",
+            HostError::Newest { source: UpstreamError::NoPlace { .. }, .. } => "E0653",
+            HostError::Acquire { .. } | HostError::Newest { .. } => "E0707",
             HostError::NoBuilderModule { .. } => "E0705",
             HostError::NotStageable { .. } => "E0706",
         }
@@ -111,6 +121,7 @@ impl HostError {
             HostError::NoBuilderModule { .. } => {
                 vec!["builder-side modules are named `(hpcl build …)` and lie in `stdlib/build/`".into()]
             }
+            HostError::Newest { source, .. } => source.hint().into_iter().collect(),
             _ => Vec::new(),
         }
     }

@@ -26,8 +26,10 @@ pub struct PackageFacts {
     pub urls: Vec<String>,
     /// The name of the source's file.
     pub file_name: String,
-    /// Whether the source has a hash.
-    pub hash: bool,
+    /// The hash of the source: algorithm and hexadecimal digits, as in `sha256:…`; empty when it has none.
+    pub hash: String,
+    /// The address of the source's repository, and the commit or tag; empty when it is none.
+    pub repository: (String, String),
     /// The names of patches.
     pub patches: Vec<String>,
     /// The inputs: which field, the label, the package's name.

@@ -89,9 +89,10 @@ pub const CHECKERS: [Checker; 15] = [
 ];
 
 /// The checks that look at more than the recipe: name, and what they check.
-pub const FURTHER: [(&str, &str); 4] = [
+pub const FURTHER: [(&str, &str); 5] = [
     ("derivation", "the package comes to a derivation"),
     ("formatting", "no tabs, no space at ends of lines, no lines over 100 columns"),
+    ("wrapper-inputs", "what makes wrappers has the shell for them among its inputs"),
     ("unused-input", "what was built refers to its inputs; for what is in the store"),
     ("build-files", "build files of the source name the inputs; for sources in the store"),
 ];
@@ -108,6 +109,23 @@ pub fn check(facts: &PackageFacts, is_meant: &dyn Fn(&str) -> bool) -> Vec<Warni
 /// The inputs for the target that no output refers to, by the names of the items that outputs refer to.
 pub fn unused(facts: &PackageFacts, references: &[String]) -> Vec<Warning> {
     inputs::unused(facts, references)
+}
+
+/// Shells that wrappers need and a definition with these lines does not name: the one of the build is not for the target.
+pub fn wrappers(facts: &PackageFacts, lines: &[&str]) -> Vec<Warning> {
+    let has = |name: &str| facts.inputs.iter().any(|(kind, label, _)| kind == "inputs" && label == name);
+    let code = |line: &&str| !line.trim_start().starts_with(';');
+    let is_called = |name: &str| lines.iter().filter(|line| code(line)).any(|line| line.contains(name));
+    let wanted = [("(wrap-program", ["bash", "bash-minimal"]), ("(wrap-script", ["guile", "bash"])];
+    let absent =
+        wanted.iter().filter(|(call, shells)| is_called(call) && !shells.iter().any(|shell| has(shell)));
+    absent
+        .map(|(call, [shell, _])| {
+            let name = call.trim_start_matches('(');
+            let message = format!("`{shell}` should be in `inputs` when `{name}` is used");
+            Warning::new("wrapper-inputs", "arguments", message)
+        })
+        .collect()
 }
 
 /// What is wrong with the lines of a definition: the number of each from 1, and why.
@@ -140,7 +158,8 @@ mod tests {
             source: "origin".into(),
             urls: vec!["https://example.org/solver-1.2.tar.gz".into()],
             file_name: "solver-1.2.tar.gz".into(),
-            hash: true,
+            hash: "sha256:00".into(),
+            repository: Default::default(),
             patches: Vec::new(),
             inputs: Vec::new(),
             tests: false,
@@ -153,6 +172,22 @@ mod tests {
 
     pub(super) fn found(change: impl FnOnce(&mut PackageFacts)) -> Vec<&'static str> {
         check(&facts(change), &|_| true).iter().map(|warning| warning.checker).collect()
+    }
+
+    #[test]
+    fn wrappers_need_a_shell_for_the_target() {
+        let lines =
+            ["(arguments", "  ;; (wrap-program x)", "  (lambda _ (wrap-program file '(\"P\" = (\"x\")))))"];
+        let found = |inputs: &[(&str, &str)], lines: &[&str]| {
+            let inputs = inputs.iter().map(|(kind, name)| ((*kind).into(), (*name).into(), (*name).into()));
+            let facts = facts(|facts| facts.inputs = inputs.collect());
+            wrappers(&facts, lines).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+        };
+        let message = "`bash` should be in `inputs` when `wrap-program` is used";
+        assert_eq!(found(&[("native-inputs", "bash")], &lines), [message]);
+        assert!(found(&[("inputs", "bash-minimal")], &lines).is_empty());
+        assert!(found(&[], &lines[..2]).is_empty());
+        assert_eq!(found(&[], &["(wrap-script file)"]).len(), 1);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::Warning;
 use crate::{fetch::mirror_of, host::PackageFacts};
 
 pub(super) fn hash(facts: &PackageFacts, found: &mut Vec<Warning>) {
-    if facts.source == "origin" && !facts.hash && !facts.urls.is_empty() {
+    if facts.source == "origin" && facts.hash.is_empty() && !facts.urls.is_empty() {
         found.push(Warning::new(
             "source-hash",
             "source",
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn sources_are_named_and_pinned() {
-        assert_eq!(found(|facts| facts.hash = false), ["source-hash"]);
+        assert_eq!(found(|facts| facts.hash = String::new()), ["source-hash"]);
         assert_eq!(found(|facts| facts.file_name = "v1.2.tar.gz".into()), ["source-file-name"]);
         assert_eq!(found(|facts| facts.patches = vec!["a/fix.patch".into()]), ["patch-file-names"]);
         assert!(found(|facts| facts.patches = vec!["a/solver-fix.patch".into()]).is_empty());

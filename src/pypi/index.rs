@@ -19,6 +19,7 @@ use super::netrc::redacted;
 use super::simple::{self, File};
 use super::web::{COMPRESSED, Web};
 use crate::fetch::{Options, file_path};
+use crate::hash::Digest;
 
 /// The largest page that is read.
 const LARGEST_PAGE: u64 = 256 << 20;
@@ -81,7 +82,13 @@ impl Index {
         if found.is_empty() {
             return Err(PypiError::NoFile { project: normalized(project), file: name.to_owned() });
         }
-        Ok(found)
+        Ok(found.into_iter().map(|file| file.url).collect())
+    }
+
+    /// The digest that the index has of a file of a project.
+    pub fn digest(&self, project: &str, name: &str) -> Result<Option<Digest>, PypiError> {
+        let found = matching(self.files(project)?, project, name);
+        Ok(found.first().and_then(File::digest))
     }
 
     fn files_with(&self, project: &str, renew: bool) -> Result<Vec<File>, PypiError> {
@@ -122,7 +129,7 @@ impl Index {
                 let name = entry.file_name().into_string().ok()?;
                 let url = Url::from_file_path(entry.path()).ok()?;
                 FileName::parse(project, &name)?;
-                let digest = crate::hash::Digest::sha256(&std::fs::read(entry.path()).ok()?);
+                let digest = Digest::sha256(&std::fs::read(entry.path()).ok()?);
                 let digest = Some(format!("sha256-{}", digest.to_base16()));
                 let none = || None;
                 Some(File {
@@ -187,17 +194,18 @@ fn text(headers: &HeaderMap, name: &ureq::http::HeaderName) -> Option<String> {
     headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
 }
 
-fn matching(files: Vec<File>, project: &str, name: &str) -> Vec<Url> {
+/// The files of that name, then those of the same kind and version.
+fn matching(files: Vec<File>, project: &str, name: &str) -> Vec<File> {
     let wanted = FileName::parse(project, name);
-    let mut found: Vec<(bool, Url)> = Vec::new();
+    let mut found: Vec<(bool, File)> = Vec::new();
     for file in files {
         let exact = file.name == name;
         let same =
             || wanted.as_ref().zip(FileName::parse(project, &file.name)).is_some_and(|(a, b)| a.is_same(&b));
         if exact || same() {
-            found.push((!exact, file.url));
+            found.push((!exact, file));
         }
     }
     found.sort_by_key(|(other, _)| *other);
-    found.into_iter().map(|(_, url)| url).collect()
+    found.into_iter().map(|(_, file)| file).collect()
 }

@@ -3,6 +3,8 @@
 mod json;
 mod pypi;
 
+pub(super) use pypi::target;
+
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -40,7 +42,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// All packages of the channels, the newest of each name first.
-fn provided(recipes: &RecipeOptions) -> Result<Vec<Provided>, Failure> {
+pub(super) fn provided(recipes: &RecipeOptions) -> Result<Vec<Provided>, Failure> {
     let records = listing::ask(recipes, |listing| {
         let rows = listing.rows()?;
         listing.records(&(0..rows.len()).collect::<Vec<_>>())

@@ -211,7 +211,7 @@ fn earlier(path: &Path) -> Result<Vec<Written>, Failure> {
 }
 
 /// What the channels' Python runs on.
-fn target(packages: &[Provided]) -> Result<Target, Failure> {
+pub(in crate::cli) fn target(packages: &[Provided]) -> Result<Target, Failure> {
     let version = |name: &str| {
         packages.iter().find(|package| package.name == name).map(|package| package.version.as_str())
     };

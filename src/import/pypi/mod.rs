@@ -119,6 +119,13 @@ impl PypiImporter {
         crate::editor::closest(name, self.channel.projects().chain(earlier)).map(|near| near.to_owned())
     }
 
+    /// The newest version of a project that the target can use.
+    pub fn newest(&self, project: &str) -> Result<Option<String>, ImportError> {
+        let project = self.facts.project(&normalized(project))?;
+        let best = project.best(&super::requirement::Range::full(), self.options.pre);
+        Ok(best.map(|release| release.version.to_string()))
+    }
+
     /// Whether an index has another digest, other requirements or a newer version than recipes say: a line for each.
     pub fn differences(&self) -> Result<Vec<(String, String)>, ImportError> {
         let mut found = Vec::new();
