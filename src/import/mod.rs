@@ -13,7 +13,10 @@ mod target;
 mod words;
 
 pub use licenses::license_expression;
-pub use pypi::{Mode, Options, Provided, PypiImporter, Root, Statistics, pins_of_lock, roots_of_file};
+pub use pypi::{
+    Mode, NATIVE_TABLE, Natives, Options, Provided, PypiImporter, Root, Statistics, pins_of_lock,
+    roots_of_file,
+};
 pub use recipe::{Imported, Origin, Recipe, Reference, file_text};
 pub use requirement::Requirement;
 pub use target::Target;

@@ -32,6 +32,10 @@ const LARGEST_CONTENT: u64 = 4 << 30;
 const MOST_MEMBERS: usize = 500_000;
 /// The largest member of a source distribution that is read.
 const LARGEST_MEMBER: u64 = 16 << 20;
+/// What defines a hook of a build backend, and the largest and the most files with it that are read.
+const BACKEND_HOOK: &str = "def get_requires_for_build_wheel";
+const LARGEST_BACKEND: u64 = 256 << 10;
+const MOST_BACKENDS: usize = 20;
 /// After so many answers that there are no separate metadata a server is not asked for them any more unless it advertises them.
 const PATIENCE: u32 = 3;
 
@@ -44,6 +48,8 @@ pub struct Source {
     pub requires: Option<String>,
     /// Every `Cargo.lock` below the root.
     pub locks: Vec<String>,
+    /// The Python files that define hooks of build backends, by path.
+    pub backends: BTreeMap<String, String>,
     /// Whether it has files in Rust, Fortran, C++, C or Cython: the endings.
     pub languages: Vec<String>,
 }
@@ -119,7 +125,7 @@ impl Index {
 
     /// What a source distribution says.
     pub fn source(&self, file: &File) -> Result<Source, PypiError> {
-        self.cached("sources", file, || {
+        self.cached("sources-2", file, || {
             if file.name.ends_with(".zip") {
                 let bytes = self.whole(file)?;
                 return of_zip(&bytes).map_err(|reason| PypiError::content(&file.name, reason));
@@ -327,7 +333,7 @@ impl Reader {
             self.source.languages.push(ending.to_owned());
         }
         let wanted = Some(root) == self.root.as_deref() && (is_text(rest) || is_requires(rest));
-        let wanted = wanted || rest.rsplit('/').next() == Some("Cargo.lock");
+        let wanted = wanted || rest.rsplit('/').next() == Some("Cargo.lock") || may_be_backend(rest, size);
         if wanted && size > LARGEST_MEMBER {
             return Err(format!("its member `{name}` has {size} bytes, which is not read"));
         }
@@ -344,6 +350,11 @@ impl Reader {
             self.source.requires = Some(text);
         } else if is_text(rest) {
             self.source.texts.insert(rest.to_owned(), text);
+        } else if rest.ends_with(".py")
+            && text.contains(BACKEND_HOOK)
+            && self.source.backends.len() < MOST_BACKENDS
+        {
+            self.source.backends.insert(rest.to_owned(), text);
         }
     }
 
@@ -367,6 +378,11 @@ fn is_text(name: &str) -> bool {
             | "CMakeLists.txt"
             | "Cargo.lock"
     )
+}
+
+/// Whether a file may define the hooks of a backend in the project itself: in Python, not deep below the root, and not large.
+fn may_be_backend(name: &str, size: u64) -> bool {
+    name.ends_with(".py") && name.split('/').count() <= 4 && size <= LARGEST_BACKEND
 }
 
 fn is_requires(name: &str) -> bool {

@@ -14,6 +14,7 @@
 pub mod http;
 pub mod origin;
 pub mod packed;
+pub mod python_index;
 pub mod real_store;
 pub mod sshd;
 

@@ -12,9 +12,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 
-use super::{Outcome, listing, options::RecipeOptions};
+use super::{Outcome, listing, options::RecipeOptions, session};
 use crate::{
-    import::{Imported, Provided, file_text},
+    channel::bundled_file,
+    import::{Imported, NATIVE_TABLE, Natives, Provided, file_text},
     report::Failure,
 };
 
@@ -55,6 +56,22 @@ pub(super) fn provided(recipes: &RecipeOptions) -> Result<Vec<Provided>, Failure
         variable: record.variable,
     };
     Ok(records.into_iter().filter(|record| record.superseded.is_none()).map(provided).collect())
+}
+
+/// What the tables of channels say of native code, those of the load path first.
+fn natives(recipes: &RecipeOptions) -> Result<Natives, Failure> {
+    let channels = session::channels(recipes)?;
+    let mut tables = Vec::new();
+    for path in channels.directories().iter().map(|directory| directory.join(NATIVE_TABLE)) {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => tables.push((path.display().to_string(), text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Failure::new(format!("cannot read `{}`: {error}", path.display()))),
+        }
+    }
+    let bundled = bundled_file(NATIVE_TABLE).map(String::from_utf8_lossy);
+    tables.extend(bundled.map(|text| (format!("channels/{NATIVE_TABLE}"), text.into_owned())));
+    Ok(Natives::read(&tables)?)
 }
 
 /// Prints recipes, or writes them beside a file that they then replace.

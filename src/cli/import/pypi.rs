@@ -16,7 +16,7 @@ use clap::{Args, ValueHint};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use signal_hook::consts::SIGINT;
 
-use super::{Outcome, RecipeOptions, listing, module_of, provided, usage, write};
+use super::{Outcome, RecipeOptions, listing, module_of, natives, provided, usage, write};
 use crate::{
     fetch::{self, FetchError, Settings},
     import::{
@@ -114,6 +114,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     // What the file itself has is no channel's.
     packages.retain(|package| output.is_none() || package.module != format!("({module})"));
     let target = target(&packages)?;
+    options.natives = natives(&arguments.recipes)?;
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register_conditional_shutdown(
         SIGINT,

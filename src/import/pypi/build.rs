@@ -1,9 +1,12 @@
 //! What a source distribution needs to be built, read from its files: nothing of it is run.
 //!
 //! `[build-system] requires` (PEP 518), the dependencies of hatchling's hooks, `setup_requires`, and what backends ask for at run time and
-//! is known: ninja for meson-python, CMake and ninja for scikit-build-core. Tools that channels have as programs are no Python packages here.
+//! is known: ninja for meson-python, CMake and ninja for scikit-build-core, what a backend of the project's own asks for (`hooks`), and what the tables of
+//! channels say (`native`). Tools that channels have as programs are no Python packages here.
 
-use super::texts;
+use super::native::{self, Natives};
+use super::provided::Channel;
+use super::{hooks, texts};
 use crate::pypi::Source;
 
 /// What a build needs.
@@ -11,70 +14,38 @@ use crate::pypi::Source;
 pub struct Build {
     /// Python packages, as written.
     pub requires: Vec<String>,
+    /// Those of them that its pyproject.toml does not name, by normalised name, with the place.
+    pub asked: Vec<(String, String)>,
     /// Programs, by the names of their packages in channels.
-    pub tools: Vec<&'static str>,
+    pub tools: Vec<String>,
     /// Whether it compiles Rust.
     pub rust: bool,
     /// The dependencies of native code that its build files name, with the place.
-    pub libraries: Vec<(&'static str, String)>,
+    pub libraries: Vec<(String, String)>,
+    /// What the tables of channels say of it.
+    pub native: native::Project,
     /// What is wrong with its build files.
     pub remark: Option<String>,
+}
+
+impl Build {
+    /// What it cannot be built without and is in no channel.
+    pub fn missing<'a>(&'a self, channel: &Channel) -> Option<&'a str> {
+        if self.rust && channel.package("rust").is_none() {
+            return Some("Rust");
+        }
+        self.native.inputs.iter().find(|name| channel.package(name).is_none()).map(String::as_str)
+    }
 }
 
 /// Requirements that are programs of the channels.
 const TOOLS: [(&str, Option<&str>); 4] =
     [("cmake", Some("cmake")), ("ninja", Some("ninja")), ("patchelf", None), ("pkgconf", Some("pkgconf"))];
 
-/// Names under which build files (meson, CMake) and wheels' libraries know what channels have: the package, and words of either.
-const LIBRARIES: &[(&str, &[&str], &[&str])] = &[
-    ("hdf5", &["hdf5"], &["libhdf5", "libhdf5_hl"]),
-    (
-        "openblas",
-        &["openblas", "blas", "lapack", "cblas"],
-        &["libopenblas", "libopenblasp", "libscipy_openblas", "libscipy_openblas64_"],
-    ),
-    ("zlib", &["zlib"], &["libz"]),
-    ("libffi", &["libffi"], &["libffi"]),
-    ("openssl", &["openssl"], &["libssl", "libcrypto"]),
-    ("openmpi", &["mpi"], &["libmpi"]),
-    ("bzip2", &["bzip2"], &["libbz2"]),
-    ("xz", &["liblzma", "lzma"], &["liblzma"]),
-    ("zstd", &["zstd", "libzstd"], &["libzstd"]),
-    ("lz4", &["lz4", "liblz4"], &["liblz4"]),
-    ("libxml2", &["libxml2", "libxml-2.0"], &["libxml2"]),
-    ("libxslt", &["libxslt"], &["libxslt", "libexslt"]),
-    ("sqlite", &["sqlite3"], &["libsqlite3"]),
-    ("libyaml", &["yaml-0.1"], &["libyaml", "libyaml-0"]),
-    ("fftw", &["fftw3", "fftw"], &["libfftw3"]),
-    ("hwloc", &["hwloc"], &["libhwloc"]),
-    ("freetype", &["freetype", "freetype2"], &["libfreetype"]),
-    ("libpng", &["libpng"], &["libpng16", "libpng"]),
-    ("libjpeg-turbo", &["libjpeg", "jpeg"], &["libjpeg"]),
-    ("qhull", &["qhull", "qhull_r"], &["libqhull", "libqhull_r"]),
-    ("geos", &["geos"], &["libgeos", "libgeos_c"]),
-    ("proj", &["proj"], &["libproj"]),
-    ("netcdf-c", &["netcdf"], &["libnetcdf"]),
-    ("zeromq", &["libzmq"], &["libzmq"]),
-];
-
-/// Projects whose builds look for a library in a way of their own.
-const KNOWN: &[(&str, &str)] = &[
-    ("cffi", "libffi"),
-    ("cryptography", "openssl"),
-    ("h5py", "hdf5"),
-    ("lxml", "libxml2"),
-    ("lxml", "libxslt"),
-    ("mpi4py", "openmpi"),
-    ("numpy", "openblas"),
-    ("pyyaml", "libyaml"),
-    ("pyzmq", "zeromq"),
-    ("scipy", "openblas"),
-    ("tables", "hdf5"),
-];
-
 /// Reads a source distribution's build files.
-pub fn of_source(project: &str, source: &Source) -> Build {
-    let mut build = Build::default();
+pub fn of_source(project: &str, source: &Source, natives: &Natives) -> Build {
+    let native = natives.project(project).cloned().unwrap_or_default();
+    let mut build = Build { tools: native.native_inputs.clone(), native, ..Build::default() };
     let text = source.text("pyproject.toml");
     let table: toml::Table = match text.map(toml::from_str) {
         Some(Ok(table)) => table,
@@ -102,17 +73,25 @@ pub fn of_source(project: &str, source: &Source) -> Build {
     }
     let starts = |name: &str| backend.split(['.', ':']).next() == Some(name);
     if starts("mesonpy") {
-        build.tools.push("ninja");
+        build.tools.push("ninja".to_owned());
     }
     if starts("scikit_build_core") {
-        build.tools.extend(["cmake", "ninja"]);
+        build.tools.extend(["cmake".to_owned(), "ninja".to_owned()]);
+    }
+    let own: Vec<String> = texts(system.and_then(|system| system.get("backend-path")));
+    let asked = hook_requirements(&own, source).into_iter().map(|text| (text, "its backend asks for it"));
+    let known = build.native.requires.iter().map(|text| (text.clone(), "its build is known to need it"));
+    for (text, place) in asked.chain(known).collect::<Vec<_>>() {
+        let name = name_of(&text);
+        if !requires.iter().any(|given| name_of(given) == name) {
+            build.asked.push((name, place.to_owned()));
+        }
+        requires.push(text);
     }
     for text in requires {
-        let name = crate::pypi::normalized(
-            text.split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).next().unwrap_or_default(),
-        );
+        let name = name_of(&text);
         match TOOLS.iter().find(|(tool, _)| *tool == name) {
-            Some((_, Some(tool))) => build.tools.push(tool),
+            Some((_, Some(tool))) => build.tools.push((*tool).to_owned()),
             Some((_, None)) => {}
             None => {
                 build.rust |= matches!(name.as_str(), "maturin" | "setuptools-rust" | "puccinialin");
@@ -123,31 +102,38 @@ pub fn of_source(project: &str, source: &Source) -> Build {
         }
     }
     build.rust |= starts("maturin");
-    build.libraries = libraries(project, source);
+    build.libraries = libraries(&build.native, source, natives);
     build.tools.sort_unstable();
     build.tools.dedup();
     build
 }
 
-/// The package of a channel that has a library that a wheel brings along, as `libhdf5-2a3b.so.310` or `libz.so.1`.
-pub fn package_of_library(file: &str) -> Option<&'static str> {
-    let stem = file.split(".so").next()?;
-    let stem = stem.rsplit_once('-').filter(|(_, hash)| hash.len() >= 6).map_or(stem, |(stem, _)| stem);
-    LIBRARIES.iter().find(|(_, _, names)| names.contains(&stem)).map(|(package, ..)| *package)
+/// The normalised name that a requirement begins with.
+fn name_of(requirement: &str) -> String {
+    let name = requirement.trim().split(|c: char| !(c.is_alphanumeric() || "-_.".contains(c))).next();
+    crate::pypi::normalized(name.unwrap_or_default())
 }
 
-/// The libraries that build files look for.
-fn libraries(project: &str, source: &Source) -> Vec<(&'static str, String)> {
-    let mut found: Vec<(&'static str, String)> = Vec::new();
-    let mut add = |package: &'static str, place: &str| {
+/// What the hooks of a backend in the project itself ask for.
+fn hook_requirements(backend_path: &[String], source: &Source) -> Vec<String> {
+    let is_below = |file: &str, folder: &str| match folder.trim_start_matches("./").trim_end_matches('/') {
+        "" | "." => true,
+        folder => file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')),
+    };
+    let own = source.backends.iter().filter(|(file, _)| backend_path.iter().any(|path| is_below(file, path)));
+    own.flat_map(|(_, text)| hooks::requirements(text)).collect()
+}
+
+/// The libraries that a build is known to need, or that its files look for.
+fn libraries(known: &native::Project, source: &Source, natives: &Natives) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    let mut add = |package: &str, place: &str| {
         if !found.iter().any(|(known, _)| *known == package) {
-            found.push((package, place.to_owned()));
+            found.push((package.to_owned(), place.to_owned()));
         }
     };
-    for (known, package) in KNOWN {
-        if *known == project {
-            add(package, "its build looks for it");
-        }
+    for package in known.inputs.iter().chain(&known.optional_inputs) {
+        add(package, "its build looks for it");
     }
     let calls = [
         ("meson.build", r#"\bdependency\(\s*'([^']+)'"#),
@@ -157,10 +143,8 @@ fn libraries(project: &str, source: &Source) -> Vec<(&'static str, String)> {
         let call = regex::Regex::new(pattern).expect("it was tested");
         for name in source.text(file).into_iter().flat_map(|text| call.captures_iter(text)) {
             let name = name.get(1).map_or("", |name| name.as_str()).to_lowercase();
-            for (package, words, _) in LIBRARIES {
-                if words.contains(&name.as_str()) {
-                    add(package, &format!("its {file} looks for it"));
-                }
+            if let Some(package) = natives.package_of_word(&name) {
+                add(package, &format!("its {file} looks for it"));
             }
         }
     }
@@ -200,6 +184,10 @@ fn setup_requires(text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    fn of_source(project: &str, source: &Source) -> Build {
+        super::of_source(project, source, &native::bundled())
+    }
+
     fn source(files: &[(&str, &str)]) -> Source {
         let texts = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         Source { texts, ..Source::default() }
@@ -228,7 +216,7 @@ mod tests {
         );
         assert_eq!(
             (build.tools, build.libraries),
-            (vec!["ninja"], vec![("hdf5", "its meson.build looks for it".to_owned())])
+            (vec!["ninja".to_owned()], vec![("hdf5".to_owned(), "its meson.build looks for it".to_owned())])
         );
         assert!(
             of_source("a", &source(&[("pyproject.toml", "[build-system]\nrequires=['maturin>=1']")])).rust
@@ -237,9 +225,22 @@ mod tests {
     }
 
     #[test]
-    fn libraries_of_wheels_are_known_by_their_files() {
-        assert_eq!(package_of_library("libhdf5-2a3b4c5d.so.310.5.1"), Some("hdf5"));
-        assert_eq!(package_of_library("libz.so.1"), Some("zlib"));
-        assert_eq!(package_of_library("libgfortran-040039e1.so.5.0.0"), None);
+    fn backends_in_the_project_and_tables_ask_for_more() {
+        let pyproject =
+            "[build-system]\nrequires = ['setuptools']\nbuild-backend = 'own'\nbackend-path = ['./conf/']\n";
+        let hook =
+            "def get_requires_for_build_wheel(settings=None):\n    return ['Cython>=3', 'setuptools>=70']\n";
+        let mut source = source(&[("pyproject.toml", pyproject)]);
+        source.backends.insert("conf/own.py".to_owned(), hook.to_owned());
+        source.backends.insert("config/other.py".to_owned(), hook.replace("Cython", "wrong"));
+        let build = of_source("a", &source);
+        assert_eq!(build.requires, ["setuptools", "Cython>=3", "setuptools>=70"]);
+        assert_eq!(build.asked, [("cython".to_owned(), "its backend asks for it".to_owned())]);
+        source.texts.clear();
+        assert!(of_source("a", &source).asked.is_empty(), "no backend-path, no backend of its own");
+        let known = of_source("mpi4py", &source);
+        assert_eq!(known.asked, [("cython".to_owned(), "its build is known to need it".to_owned())]);
+        assert_eq!(known.libraries, [("mpi".to_owned(), "its build looks for it".to_owned())]);
+        assert_eq!(of_source("h5py", &source).native.environment["HDF5_DIR"], "{hdf5}");
     }
 }

@@ -9,6 +9,8 @@
 mod build;
 mod cycles;
 mod facts;
+mod hooks;
+mod native;
 mod plan;
 mod project;
 mod provided;
@@ -24,6 +26,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use pep440_rs::Version;
 
+pub use native::{NATIVE_TABLE, Natives};
 pub use project::Mode;
 pub use provided::Provided;
 pub use roots::{Root, pins_of_lock, roots_of_file};
@@ -59,6 +62,8 @@ pub struct Options {
     pub use_channels: bool,
     /// What an earlier import wrote, whose versions are kept.
     pub earlier: Vec<Written>,
+    /// What native code needs and metadata do not say.
+    pub natives: Natives,
 }
 
 /// How long the parts took, and how much there was.
@@ -86,13 +91,14 @@ pub struct PypiImporter {
 
 impl PypiImporter {
     /// An importer for a target, with what the channels have.
-    pub fn new(index: Index, target: Target, packages: &[Provided], options: Options) -> PypiImporter {
+    pub fn new(index: Index, target: Target, packages: &[Provided], mut options: Options) -> PypiImporter {
         let policy = Policy {
             mode: options.mode,
             exclude_newer: options.exclude_newer,
             pre: options.pre || index.configuration().pre,
         };
-        let mut channel = Channel::new(packages, options.use_channels);
+        let natives = std::mem::take(&mut options.natives);
+        let mut channel = Channel::new(packages, natives, options.use_channels);
         // Who names a project wants it from the index.
         options
             .roots

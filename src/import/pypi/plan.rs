@@ -146,8 +146,8 @@ impl<'a> Planner<'a> {
             }
             // What is wrong with it is said where its turn comes.
             let Ok(source) = self.facts.source(key) else { continue };
-            let build = build::of_source(&key.0, &source);
-            if build.rust && self.channel.package("rust").is_none() {
+            let build = build::of_source(&key.0, &source, self.channel.natives());
+            if build.missing(self.channel).is_some() {
                 continue;
             }
             let parsed = build.requires.iter().filter_map(|text| Requirement::parse(text).ok());
@@ -263,9 +263,9 @@ impl<'a> Planner<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        let build = build::of_source(&key.0, &source);
-        if build.rust && self.channel.package("rust").is_none() {
-            return Ok(Err("its build needs Rust, which no channel has".to_owned()));
+        let build = build::of_source(&key.0, &source, self.channel.natives());
+        if let Some(missing) = build.missing(self.channel) {
+            return Ok(Err(format!("its build needs {missing}, which no channel has")));
         }
         let mut requirements = Vec::new();
         for text in &build.requires {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use pep440_rs::Version;
 
+use super::native::Natives;
 use crate::import::recipe::Reference;
 use crate::pypi::normalized;
 
@@ -30,12 +31,14 @@ pub struct Channel {
     python: BTreeMap<String, (Version, Reference)>,
     /// All, by name.
     all: BTreeMap<String, Reference>,
+    /// What native code in Python projects needs of them.
+    natives: Natives,
 }
 
 impl Channel {
     /// Sorts what the channels have: the first of a name counts. Without `use_python` no Python package is among them.
-    pub fn new(packages: &[Provided], use_python: bool) -> Channel {
-        let mut channel = Channel::default();
+    pub fn new(packages: &[Provided], natives: Natives, use_python: bool) -> Channel {
+        let mut channel = Channel { natives, ..Channel::default() };
         for package in packages {
             let reference =
                 Reference { variable: package.variable.clone(), module: Some(package.module.clone()) };
@@ -73,6 +76,11 @@ impl Channel {
     /// How recipes refer to another package.
     pub fn package(&self, name: &str) -> Option<&Reference> {
         self.all.get(name)
+    }
+
+    /// What native code in Python projects needs of them.
+    pub fn natives(&self) -> &Natives {
+        &self.natives
     }
 
     /// The normalised names of the projects that they have.

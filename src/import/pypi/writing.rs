@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::facts::{Facts, Key};
 use super::plan::{Need, Plan, Planned};
 use super::provided::Channel;
-use super::{Options, build, cycles};
+use super::{Options, cycles};
 use crate::import::{
     ImportError, Imported, Origin, Recipe, Reference, license_expression, recipe::quoted, words,
 };
@@ -77,6 +77,17 @@ impl Writer<'_> {
             needs.iter().map(|need| (self.reference(need), None)).collect()
         };
         let mut native_inputs = plain(&package.native);
+        for (name, remark) in &package.build.asked {
+            let need = package.native.iter().find(|need| match need {
+                Need::Own(key) => key.0 == *name,
+                Need::Channel(reference) => self.channel.python(name) == Some(reference),
+            });
+            let need = need.map(|need| self.reference(need));
+            let input = native_inputs.iter_mut().find(|(reference, _)| Some(reference) == need.as_ref());
+            if let Some((_, said)) = input {
+                *said = Some(remark.clone());
+            }
+        }
         for tool in &package.build.tools {
             native_inputs.extend(self.channel.package(tool).map(|reference| (reference.clone(), None)));
         }
@@ -93,9 +104,8 @@ impl Writer<'_> {
                 Some("imported without what tests need".to_owned()),
             ));
         }
-        if package.incomplete {
-            let value = "#~(modify-phases %standard-phases (delete 'sanity-check))".to_owned();
-            arguments.push(("phases".to_owned(), value, Some("what it lacks its users bring".to_owned())));
+        if !package.wheel {
+            arguments.extend(self.native_arguments(package));
         }
         let summary = metadata.summary.clone().unwrap_or_default();
         Ok(Recipe {
@@ -118,6 +128,53 @@ impl Writer<'_> {
             properties: self.properties(package),
             remarks: package.remarks.iter().map(|remark| sentence(remark)).collect(),
         })
+    }
+
+    /// Settings of the backend, and changes of the phases.
+    fn native_arguments(&self, package: &Planned) -> Vec<(String, String, Option<String>)> {
+        let native = &package.build.native;
+        let whole = native
+            .inputs
+            .iter()
+            .chain(&native.optional_inputs)
+            .all(|name| self.channel.package(name).is_some());
+        let because = native.because.clone().filter(|_| whole);
+        let mut arguments = Vec::new();
+        let mut changes = String::new();
+        let mut remark = None;
+        if whole && !native.configure_flags.is_empty() {
+            let flag = |flag: &Vec<String>| {
+                format!("({})", flag.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(" "))
+            };
+            let flags: Vec<String> = native.configure_flags.iter().map(flag).collect();
+            let comment = because.as_ref().filter(|_| native.environment.is_empty());
+            let comment = comment.map(|text| format!("\n;; {}\n", sentence(text))).unwrap_or_default();
+            arguments.push((
+                "configure-flags".to_owned(),
+                format!("{comment}#~'({})", flags.join("\n")),
+                None,
+            ));
+        }
+        if whole && !native.environment.is_empty() {
+            changes.push_str("\n(add-before 'build 'set-variables\n");
+            for line in because.iter().flat_map(|because| because.lines()) {
+                changes.push_str(&format!(";; {}\n", sentence(line)));
+            }
+            changes.push_str("(lambda _");
+            for (name, value) in &native.environment {
+                changes.push_str(&format!("\n(setenv {} {})", quoted(name), value_expression(value)));
+            }
+            changes.push_str("))");
+        }
+        if package.incomplete {
+            changes.push_str("\n(delete 'sanity-check)");
+            remark = Some("what it lacks its users bring".to_owned());
+        }
+        if !changes.is_empty() {
+            let value = format!("#~(modify-phases %standard-phases{changes})");
+            arguments.push(("phases".to_owned(), value, remark));
+        }
+        arguments
     }
 
     fn is_requested(&self, package: &Planned) -> Option<String> {
@@ -151,7 +208,7 @@ impl Writer<'_> {
                 Err(_) => return Ok(found),
             };
             for library in &content.libraries {
-                if let Some(name) = build::package_of_library(library) {
+                if let Some(name) = self.channel.natives().package_of_file(library) {
                     add(name, format!("its wheel brings {library}"));
                 }
             }
@@ -186,6 +243,28 @@ impl Writer<'_> {
             rows.push(("requirements".to_owned(), parts));
         }
         rows
+    }
+}
+
+/// An expression for the value of a variable, in which `{NAME}` is the directory of an input.
+fn value_expression(text: &str) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = text;
+    while let Some((before, (name, after))) =
+        rest.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?)))
+    {
+        if !before.is_empty() {
+            parts.push(quoted(before));
+        }
+        parts.push(format!("#$(this-package-input {})", quoted(name)));
+        rest = after;
+    }
+    if !rest.is_empty() || parts.is_empty() {
+        parts.push(quoted(rest));
+    }
+    match parts.as_slice() {
+        [one] => one.clone(),
+        _ => format!("(string-append {})", parts.join(" ")),
     }
 }
 
@@ -247,5 +326,22 @@ fn sentence(text: &str) -> String {
             first.to_uppercase().chain(rest).collect::<String>() + if text.ends_with('.') { "" } else { "." }
         }
         None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_name_inputs() {
+        assert_eq!(value_expression("1"), "\"1\"");
+        assert_eq!(value_expression(""), "\"\"");
+        assert_eq!(value_expression("{hdf5}"), "#$(this-package-input \"hdf5\")");
+        assert_eq!(
+            value_expression("-L{a}/lib:{b}"),
+            "(string-append \"-L\" #$(this-package-input \"a\") \"/lib:\" #$(this-package-input \"b\"))"
+        );
+        assert_eq!(value_expression("{open"), "\"{open\"");
     }
 }
