@@ -204,8 +204,51 @@ fn conflicts_are_explained() {
         assert!(error.contains(wanted), "{error}");
     }
     assert!(!error.contains("[min]") && !error.contains(".dev0"), "{error}");
+    let error = import(&environment, &server, &["left", "low==1.0"]).failure(1);
+    assert!(error.contains("wants low ==1.0,") && !error.contains("post0"), "{error}");
     let error = import(&environment, &server, &["low>=7"]).failure(1);
     assert!(error.contains("the newest low that can be used here is"), "{error}");
+}
+
+#[test]
+fn tests_bring_what_they_need() {
+    let mut index = sample();
+    index.project("checker", "1.0", &[], BACKEND);
+    index.project("grouped", "1.0", &[], BACKEND);
+    let metadata = metadata("tested", "1.0", &["low", "checker>=1 ; extra == 'tests'"]);
+    let metadata = metadata.replace("Provides-Extra: more", "Provides-Extra: Tests");
+    let groups = format!("{BACKEND}[dependency-groups]\ntest = ['grouped']\ndocs = ['middle']\n");
+    index.source_of("tested", "1.0", &[("PKG-INFO", &metadata), ("pyproject.toml", &groups)]);
+    index.wheel_of("tested", "1.0", "py3-none-any", metadata.as_bytes(), &[]);
+    let server = index.serve(Habits::default());
+    let environment = TestEnvironment::new();
+    import(&environment, &server, &["-r", "tested", "-o", "r/own.hpcl"]).success();
+    let plain = recipes(&environment);
+    assert!(!plain.contains("checker)") && !plain.contains("grouped)"), "{plain}");
+    import(&environment, &server, &["-r", "--tests", "tested", "-o", "r/own.hpcl"]).success();
+    let text = recipes(&environment);
+    let own = text.split("(define-public python-tested").nth(1).unwrap();
+    assert!(!own.contains("#:tests?"), "{own}");
+    assert!(own.contains("(native-inputs (list python-backend python-checker python-grouped))"), "{own}");
+    assert!(
+        own.contains("(propagated-inputs (list python-low))") && !text.contains("python-middle"),
+        "{text}"
+    );
+    // What is only needed is not tested.
+    assert_eq!(text.matches("#:tests? #f").count(), 4, "{text}");
+    environment.run(&["eval", "-L", "r", "python-tested"]).success();
+    let run = import(&environment, &server, &["--tests", "middle"]);
+    assert!(run.stderr.contains("middle does not say what its tests need"), "{}", run.stderr);
+}
+
+#[test]
+fn what_is_left_out_is_said() {
+    let environment = TestEnvironment::new();
+    let server = sample().serve(Habits::default());
+    let run = import(&environment, &server, &["middle", "-o", "r/own.hpcl"]);
+    assert!(run.stderr.contains("no channel has backend 1.5: these were not imported"), "{}", run.stderr);
+    let run = import(&environment, &server, &["-r", "middle", "-o", "r/own.hpcl"]);
+    assert!(run.code == 0 && !run.stderr.contains("not imported"), "{}", run.stderr);
 }
 
 #[test]
@@ -223,6 +266,9 @@ fn bad_projects_are_refused_and_nothing_is_written() {
     index.source_of("lying", "1.0", &[("PKG-INFO", &metadata("lying", "1.0", &[]))]);
     index.pages.get_mut("lying").unwrap()[0].1 = Digest::sha256(b"other").to_base16();
     index.project("url", "1.0", &["low @ https://files.example/low.zip"], BACKEND);
+    index.project("pything", "1.0", &[], BACKEND);
+    index.project("python-thing", "1.0", &[], BACKEND);
+    index.project("python-thing", "1.1", &[], BACKEND);
     let server = index.serve(Habits::default());
     let environment = TestEnvironment::new();
     for (name, wanted) in [
@@ -244,6 +290,13 @@ fn bad_projects_are_refused_and_nothing_is_written() {
     import(&environment, &server, &["low", "-o", "r/own.hpcl"]).success();
     let run = import(&environment, &server, &["loww", "-o", "r/own.hpcl"]);
     assert!(run.stderr.contains("did you mean `low`?"), "{}", run.stderr);
+    // What is often put before or behind a name is tried on the index.
+    for (name, wanted) in
+        [("thing", "did you mean `python-thing` or `pything`?"), ("py-url", "did you mean `url`?")]
+    {
+        let error = import(&environment, &server, &[name]).failure(2);
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]

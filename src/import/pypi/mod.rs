@@ -9,6 +9,7 @@
 mod build;
 mod cycles;
 mod facts;
+mod groups;
 mod hooks;
 mod native;
 mod plan;
@@ -34,7 +35,7 @@ pub use roots::{Root, pins_of_lock, roots_of_file};
 use super::{ImportError, Imported, Importer, Requirement, Target, reading::Written};
 use crate::pypi::{Index, PypiError, normalized};
 use facts::Facts;
-use plan::Planner;
+use plan::{Planner, Tests};
 use project::Policy;
 use provided::Channel;
 use resolver::{Rules, Solution};
@@ -132,6 +133,27 @@ impl PypiImporter {
         Ok(best.map(|release| release.version.to_string()))
     }
 
+    /// Names that the index knows and that differ by what is often put before or behind, those with most versions first.
+    fn variants(&self, name: &str) -> Vec<String> {
+        let mut variants = std::collections::BTreeSet::from([name.replace('-', "")]);
+        for mark in ["python", "py"] {
+            let shorter = name.strip_prefix(mark).or_else(|| name.strip_suffix(mark));
+            variants.extend(shorter.map(|shorter| shorter.trim_matches('-').to_owned()));
+            variants.extend([format!("{mark}-{name}"), format!("{name}-{mark}"), format!("{mark}{name}")]);
+        }
+        variants.retain(|variant| variant != name && crate::pypi::is_valid_name(variant));
+        for variant in &variants {
+            self.facts.expect(variant, &super::requirement::Range::full(), &[]);
+        }
+        let versions =
+            |variant: &String| self.facts.project(variant).map_or(0, |project| project.releases.len());
+        let mut known: Vec<(usize, String)> =
+            variants.into_iter().map(|variant| (versions(&variant), variant)).collect();
+        known.retain(|(versions, _)| *versions > 0);
+        known.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(&other.1)));
+        known.into_iter().map(|(_, variant)| variant).take(3).collect()
+    }
+
     /// Whether an index has another digest, other requirements or a newer version than recipes say: a line for each.
     pub fn differences(&self) -> Result<Vec<(String, String)>, ImportError> {
         let mut found = Vec::new();
@@ -209,31 +231,50 @@ impl PypiImporter {
         // What was asked for is imported, in the version that it has on the index.
         let solution = resolver::resolve(&self.facts, &rules, "the request", roots.to_vec());
         solution.map_err(|error| match error {
-            ImportError::Pypi(PypiError::UnknownProject { name, indexes }) => match self.near(&name) {
-                Some(near) => ImportError::Request(format!(
-                    "there is no Python project `{name}` on {}; did you mean `{near}`?",
-                    indexes.join(", ")
-                )),
-                None => ImportError::Pypi(PypiError::UnknownProject { name, indexes }),
-            },
+            ImportError::Pypi(PypiError::UnknownProject { name, indexes }) => {
+                let near = self.near(&name).map_or_else(|| self.variants(&name), |near| vec![near]);
+                if near.is_empty() {
+                    return ImportError::Pypi(PypiError::UnknownProject { name, indexes });
+                }
+                let near: Vec<String> = near.iter().map(|near| format!("`{near}`")).collect();
+                ImportError::Request(format!(
+                    "there is no Python project `{name}` on {}; did you mean {}?",
+                    indexes.join(", "),
+                    near.join(" or ")
+                ))
+            }
             other => other,
         })
     }
 
-    /// The extras for tests that requested projects have.
-    fn test_extras(
+    /// What the tests of requested projects need: extras, and groups of the pyproject.toml in their source.
+    fn tests(
         &self,
         solution: &Solution,
         requested: &BTreeMap<String, Vec<String>>,
-    ) -> Result<BTreeMap<String, Vec<String>>, ImportError> {
+    ) -> Result<BTreeMap<String, Tests>, ImportError> {
+        let is_for_tests = |name: &String| matches!(name.as_str(), "test" | "tests" | "testing");
         let mut found = BTreeMap::new();
         for name in requested.keys().filter(|_| self.options.tests) {
             let Some((version, _)) = solution.get(name) else { continue };
-            let known = self.facts.known(&(name.clone(), version.clone()))?;
-            let extras = known.metadata.provides_extra.iter().map(|extra| normalized(extra));
-            let tests: Vec<String> =
-                extras.filter(|extra| matches!(extra.as_str(), "test" | "tests" | "testing")).collect();
-            found.insert(name.clone(), tests);
+            let key = (name.clone(), version.clone());
+            let extras = self.facts.known(&key)?.metadata.provides_extra.clone();
+            let extras: Vec<String> =
+                extras.iter().map(|extra| normalized(extra)).filter(is_for_tests).collect();
+            let mut groups = Vec::new();
+            let has_source = self.facts.release(&key)?.is_some_and(|release| release.source.is_some());
+            if self.options.mode != Mode::Wheel && has_source {
+                // What is wrong with the source is said when it is to be built.
+                let text = self.facts.source(&key).ok();
+                let text = text.as_ref().and_then(|source| source.text("pyproject.toml"));
+                let given = groups::requirements(text.unwrap_or_default(), is_for_tests);
+                groups = given
+                    .iter()
+                    .filter_map(|text| Requirement::parse(text).ok())
+                    .filter(|requirement| requirement.applies(&self.facts.target().environment, &[]))
+                    .collect();
+            }
+            found.insert(name.clone(), Tests { extras, groups });
         }
         Ok(found)
     }
@@ -275,13 +316,14 @@ impl Importer for PypiImporter {
         if requested.is_empty() {
             requested = roots.iter().map(|root| (root.name.clone(), root.extras.clone())).collect();
         }
-        let tests = self.test_extras(&solution, &requested)?;
-        if tests.values().any(|extras| !extras.is_empty()) {
+        let tests = self.tests(&solution, &requested)?;
+        if tests.values().any(|tests| !tests.extras.is_empty() || !tests.groups.is_empty()) {
             for root in &mut roots {
-                if let Some(extras) = tests.get(&root.name) {
-                    root.extras.extend(extras.iter().cloned());
+                if let Some(tests) = tests.get(&root.name) {
+                    root.extras.extend(tests.extras.iter().cloned());
                 }
             }
+            roots.extend(tests.values().flat_map(|tests| tests.groups.iter().cloned()));
             preferred.extend(solution.iter().map(|(name, (version, _))| (name.clone(), version.clone())));
             solution = self.solve(&roots, preferred)?;
         }

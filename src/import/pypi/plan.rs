@@ -48,6 +48,15 @@ pub struct Planned {
     pub incomplete: bool,
 }
 
+/// What the tests of a project need.
+#[derive(Debug, Clone, Default)]
+pub struct Tests {
+    /// Its extras for tests.
+    pub extras: Vec<String>,
+    /// The requirements of its groups for tests.
+    pub groups: Vec<Requirement>,
+}
+
 /// Packages by project and version, and what is to be said about them.
 #[derive(Default)]
 pub struct Plan {
@@ -77,7 +86,7 @@ impl<'a> Planner<'a> {
         channel: &'a Channel,
         solution: &Solution,
         requested: &BTreeMap<String, Vec<String>>,
-        tests: &BTreeMap<String, Vec<String>>,
+        tests: &BTreeMap<String, Tests>,
         recursive: bool,
     ) -> Result<Plan, ImportError> {
         let chosen: Scope =
@@ -112,8 +121,15 @@ impl<'a> Planner<'a> {
                 let mut planned = planner.one(&key, &scope, extras)?;
                 if let Some(tests) = tests.get(&key.0).filter(|_| !planned.wheel) {
                     let known = Arc::clone(&planned.known);
-                    let all = planner.needs(&known.requirements, tests, &scope, &key.0)?;
+                    let mut all = planner.needs(&known.requirements, &tests.extras, &scope, &key.0)?;
+                    all.extend(planner.needs(&tests.groups, &[], &scope, &key.0)?);
                     planned.native.extend(all.difference(&planned.run_time).cloned());
+                    if tests.extras.is_empty() && tests.groups.is_empty() {
+                        planner.plan.notes.push(format!(
+                            "{} does not say what its tests need: there is no extra and no group of that name",
+                            key.0
+                        ));
+                    }
                 }
                 if recursive {
                     for need in planned.native.iter().chain(&planned.run_time) {
@@ -129,9 +145,33 @@ impl<'a> Planner<'a> {
             wave.sort();
             wave.dedup_by(|one, other| one.0 == other.0);
         }
+        if !recursive {
+            planner.note_what_is_left();
+        }
         let Planner { mut plan, .. } = planner;
         super::cycles::break_cycles(&mut plan, facts)?;
         Ok(plan)
+    }
+
+    /// Says what recipes refer to and nothing has.
+    fn note_what_is_left(&mut self) {
+        let packages = self.plan.packages.values();
+        let needs = packages.flat_map(|package| package.native.iter().chain(&package.run_time));
+        let left: BTreeSet<String> = needs
+            .filter_map(|need| match need {
+                Need::Own(key) if !self.plan.packages.contains_key(key) => {
+                    Some(format!("{} {}", key.0, key.1))
+                }
+                _ => None,
+            })
+            .collect();
+        if !left.is_empty() {
+            let left: Vec<String> = left.into_iter().collect();
+            self.plan.notes.push(format!(
+                "no channel has {}: these were not imported, and the recipes cannot be used without; `--recursive` imports them as well",
+                left.join(", ")
+            ));
+        }
     }
 
     /// Chooses versions for the builds of several packages at once, where that can be: what does not fit together is left to each.

@@ -278,9 +278,14 @@ impl Provider<'_> {
 
 /// An explanation without marks that stand for ends of ranges, and without the request's version.
 fn plain(text: &str) -> String {
+    let exact = regex::Regex::new(r">=(\S+), <(\S+)\.post0\.dev0").expect("it was tested");
+    let text = exact.replace_all(text, |found: &regex::Captures<'_>| match (found.get(1), found.get(2)) {
+        (Some(from), Some(to)) if from.as_str() == to.as_str() => format!("=={}", from.as_str()),
+        _ => found.get(0).map_or("", |whole| whole.as_str()).to_owned(),
+    });
     let marks = regex::Regex::new(r"(\[min\]|\[max\]|\.dev0\b|\+\[max\])").expect("it was tested");
     let text = marks
-        .replace_all(text, "")
+        .replace_all(&text, "")
         .replace(" 0 depends on ", " wants ")
         .replace(" 0 is forbidden", " cannot be met");
     text.lines().map(|line| format!("  {}", line.trim())).collect::<Vec<_>>().join("\n")
