@@ -110,6 +110,10 @@ fn a_store_moves_with_all_that_is_in_it() {
     let home = environment.home().display().to_string();
     environment.write("recipes/chain.hpcl", &recipes());
     let built = environment.run(&["build", "--root", "result", "-L", "recipes", "top"]).success();
+    // A root on a file system that is not mounted when the store moves.
+    environment.write("disk/file", "");
+    environment.run(&["build", "--root", "disk/result", "-L", "recipes", "low"]).success();
+    std::fs::rename(environment.home().join("disk"), environment.home().join("unmounted")).unwrap();
     let new = environment.home().join("new");
     let there = |arguments: &[&str]| {
         let mut command = environment.command(arguments);
@@ -131,7 +135,9 @@ fn a_store_moves_with_all_that_is_in_it() {
     std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
     let run = environment.run(&["relocate", "new"]);
     assert!(
-        run.stderr.contains("roots set: 1\n") && run.stderr.contains("hint: set `HPCL_STORE=HOME/new`"),
+        run.stderr.contains("roots set: 2\n")
+            && run.stderr.contains("`HOME/disk/result` cannot be seen now: what it keeps is kept")
+            && run.stderr.contains("hint: set `HPCL_STORE=HOME/new`"),
         "{}",
         run.stderr
     );
@@ -144,8 +150,13 @@ fn a_store_moves_with_all_that_is_in_it() {
     let checked = there(&["verify"]);
     assert!(checked.stderr.contains("nothing is wrong"), "{}", checked.stderr);
     assert!(!there(&["build", "-L", "recipes", "top"]).stderr.contains("building"), "nothing is built again");
+    std::fs::remove_file(environment.home().join("result")).unwrap();
+    std::fs::rename(environment.home().join("unmounted"), environment.home().join("disk")).unwrap();
     there(&["gc"]).success();
-    assert!(result.join("user").exists());
+    let left = there(&["build", "-L", "recipes", "low"]);
+    assert!(!left.stderr.contains("building"), "the root that was not seen kept it: {}", left.stderr);
+    let gone = there(&["build", "-L", "recipes", "top"]);
+    assert!(gone.stderr.contains("building top-1"), "{}", gone.stderr);
     let same = there(&["relocate", "new"]).failure(2);
     assert!(same.contains("the store is there already"), "{same}");
     let long = there(&["relocate", &format!("/tmp/{}", "x".repeat(60))]).failure(1);

@@ -6,7 +6,7 @@ use clap::{Args, ValueHint};
 
 use super::{Outcome, realise};
 use crate::{
-    report::{Failure, chain, exit_code, quantity},
+    report::{Failure, chain, exit_code, quantity, warning},
     store::{LocalStore, StoreConfig},
 };
 
@@ -42,7 +42,13 @@ pub fn run(arguments: &Arguments) -> Outcome {
         report.roots
     )?;
     for (path, error) in &report.failed {
-        writeln!(err, "warning: `{path}` stays behind: {}", chain(error))?;
+        warning(&format!("`{path}` stays behind: {}", chain(error)));
+    }
+    for link in &report.unseen {
+        warning(&format!(
+            "`{}` cannot be seen now: what it keeps is kept, but it still leads into the old store",
+            link.display()
+        ));
     }
     if !report.failed.is_empty() {
         return Err(Failure::new(format!("the old store, {}, is kept", store.local_dir().display()))

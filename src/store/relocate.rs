@@ -34,6 +34,8 @@ pub struct RelocateReport {
     pub bytes: u64,
     /// The roots and profile links that were made.
     pub roots: usize,
+    /// Links whose directories cannot be seen now. What they keep is kept; they themselves still lead into the old store.
+    pub unseen: Vec<PathBuf>,
     /// What could not be copied, and why. Then the old store stays.
     pub failed: Vec<(StorePath, StoreError)>,
 }
@@ -136,8 +138,12 @@ impl LocalStore {
                     let name = link.file_name().and_then(|name| name.to_str()).unwrap_or_default();
                     to.set_root(name, &target)?;
                 }
+                // Its file system may not be mounted.
+                RootKind::Link if link.parent().is_some_and(|folder| folder.read_dir().is_err()) => {
+                    to.add_unseen_root(&link, &target)?;
+                    report.unseen.push(link);
+                }
                 RootKind::Link => {
-                    // A link whose directory cannot be seen now stays what it is: it would lead into a store that is gone.
                     if self.points_inside(&link) {
                         fs::remove_file(&link).map_err(StoreError::io("replace", &link))?;
                     }

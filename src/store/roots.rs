@@ -96,6 +96,12 @@ impl LocalStore {
         self.place_link(&link, target)
     }
 
+    /// Keeps the item of a user's symlink that cannot be seen now, as if it were there.
+    pub(super) fn add_unseen_root(&self, link: &Path, target: &StorePath) -> Result<(), StoreError> {
+        let _shared = self.garbage_lock(false)?;
+        self.record(&Record { link: link.to_owned(), target: target.clone() })
+    }
+
     /// All roots but those of sessions. Removes records of dead links when told to.
     pub fn roots(&self) -> Result<Vec<Root>, StoreError> {
         self.find_roots(false)
