@@ -11,7 +11,7 @@ use std::fs;
 use common::{
     TestEnvironment,
     http::{Answer, Server},
-    origin::{git, serve},
+    origin::{Origin, channel, git, list, serve},
 };
 use hpcl::hash::Digest;
 
@@ -244,6 +244,26 @@ fn what_cannot_be_changed_stays() {
     assert!(asked.stderr.contains("it is not known: `hpcl refresh PACKAGE` says why"), "{}", asked.stderr);
     assert!(user.run(&["refresh", "-u"]).failure(2).contains("name those that it may change"));
     assert!(user.run(&["refresh", "-t", "x", "flat"]).failure(2).contains("no updater `x`"));
+    // A file of that name is not the one that is meant.
+    user.write("channels/core/compression.hpcl", "");
     let bundled = user.run(&["refresh", "-u", "zlib=1.3.1"]).failure(1);
     assert!(bundled.contains("it is part of hpcl itself") && bundled.contains("-L DIR"), "{bundled}");
+}
+
+#[test]
+fn pulled_channels_are_not_changed() {
+    let server = server();
+    let user = TestEnvironment::new();
+    let origin = Origin::new(&user, "origin");
+    let source =
+        archive(&format!("(string-append \"{}/flat/flat-\" version \".tar.gz\")", server.base), "old");
+    origin.write("tools.hpcl", &format!("{HEADER}{}", recipe("flat", "1.9", &source, "")));
+    origin.commit("one");
+    list(&user, &channel("own", &origin.path().display().to_string(), ""));
+    user.run(&["pull"]).success();
+    let found = user.run(&["refresh", "flat"]).success();
+    assert_eq!(names(&found), ["flat would be upgraded from 1.9 to 1.10 [generic-html]"]);
+    let refused = user.run(&["refresh", "-u", "flat"]).failure(1);
+    assert!(refused.contains("it belongs to a commit of a channel that was pulled"), "{refused}");
+    assert!(refused.contains("-L DIR"), "{refused}");
 }

@@ -11,6 +11,7 @@ use std::{
 
 use super::{Row, evaluated};
 use crate::{
+    channel::bundled_file,
     cli::{
         fmt,
         options::{PackageOptions, RecipeOptions},
@@ -80,11 +81,14 @@ fn refused(row: &Row, reason: String) -> Failure {
 fn editable(row: &Row, recipes: &RecipeOptions) -> Result<PathBuf, Failure> {
     let path = Path::new(&row.file);
     let hint = "`-L DIR` names the directory of a working copy of the channel";
-    if session::channels(recipes)?.fixed().iter().any(|fixed| path.starts_with(fixed)) {
+    let channels = session::channels(recipes)?;
+    if channels.fixed().iter().any(|fixed| path.starts_with(fixed)) {
         return Err(refused(row, "it belongs to a commit of a channel that was pulled".to_owned()).hint(hint));
     }
+    let is_below = channels.directories().iter().any(|directory| path.starts_with(directory));
+    let is_bundled = !is_below && row.file.strip_prefix("channels/").and_then(bundled_file).is_some();
     let absent = || refused(row, "it is part of hpcl itself".to_owned()).hint(hint);
-    path.canonicalize().ok().filter(|path| path.is_file()).ok_or_else(absent)
+    path.canonicalize().ok().filter(|path| path.is_file() && !is_bundled).ok_or_else(absent)
 }
 
 /// Fetches an archive into the store.
