@@ -40,6 +40,12 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
     assert!(again.stderr.contains("0 of 2 items are to be copied"), "{}", again.stderr);
     assert!(!again.stderr.contains("bringing"), "{}", again.stderr);
     again.success();
+    // A path says which item just as well.
+    let built = near.run(&["build", "-f", "recipe.hpcl"]).success();
+    let path = built.trim().replace("HOME", &near.home().display().to_string());
+    let by_path = server.run(&near, &["copy", "--to", &address, &path]);
+    assert!(by_path.stderr.contains("0 of 2 items are to be copied"), "{}", by_path.stderr);
+    by_path.success();
 
     let third = TestEnvironment::new();
     third.write("recipe.hpcl", &two_packages("#$output"));
@@ -54,6 +60,7 @@ fn a_closure_goes_to_a_machine_without_anything_and_comes_back() {
     let item = format!("{}-other", "0".repeat(32));
     let nothing = server.run(&third, &["copy", "--from", &address, "--item", &item]).failure(4);
     assert!(nothing.contains(&format!("the other machine has no\n  {item}")), "{nothing}");
+    assert_eq!(server.run(&third, &["copy", "--from", &address, &item]).failure(4), nothing);
 }
 
 #[test]

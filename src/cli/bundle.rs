@@ -11,7 +11,7 @@ use clap::{Args, ValueHint};
 
 use super::{
     Outcome,
-    cache::{Pushing, trusted_keys_file},
+    cache::{Pushing, trusted_keys_file, without_items},
     options::{BuildOptions, PackageOptions},
     realise, session,
 };
@@ -59,7 +59,8 @@ pub fn run(arguments: &Arguments) -> Outcome {
     recipes.extend(session::channels(&arguments.packages.recipes)?.directories().iter().cloned());
     let index = BundleIndex::new(roots.clone());
     if arguments.sources {
-        roots.extend(sources(&store, &arguments.packages, &arguments.build)?);
+        let (_, packages) = without_items(&store, &[], &arguments.packages)?;
+        roots.extend(sources(&store, &packages, &arguments.build)?);
     }
     let directory = store.work_dir("bundle")?;
     let key = arguments.pushing.key.as_deref().map(SecretKey::read).transpose()?;

@@ -261,9 +261,9 @@ fn push(arguments: &PushArguments) -> Outcome {
 fn pull(arguments: &PullArguments) -> Outcome {
     let store = realise::open_store()?;
     let caches = super::weather::some_caches(&arguments.caches)?;
-    let mut paths = items_by_name(&store, &arguments.items)?;
-    if paths.is_empty() || !names_nothing(&arguments.packages) {
-        let (evaluated, wanted) = session::wanted(&arguments.packages)?;
+    let (mut paths, packages) = without_items(&store, &arguments.items, &arguments.packages)?;
+    if paths.is_empty() || !names_nothing(&packages) {
+        let (evaluated, wanted) = session::wanted(&packages)?;
         let outputs =
             wanted.iter().filter_map(|(id, output)| evaluated.graph.node(*id).output(output).cloned());
         paths.extend(outputs);
@@ -294,15 +294,35 @@ pub fn roots(
     packages: &PackageOptions,
     build: &BuildOptions,
 ) -> Result<Option<Vec<StorePath>>, Failure> {
-    let mut paths = items(store, named)?;
-    if paths.is_empty() || !names_nothing(packages) {
-        let (mut evaluated, wanted) = session::wanted(packages)?;
+    let (mut paths, packages) = without_items(store, named, packages)?;
+    for path in &paths {
+        store.info(path)?;
+    }
+    if paths.is_empty() || !names_nothing(&packages) {
+        let (mut evaluated, wanted) = session::wanted(&packages)?;
         match realise::realise(&mut evaluated, store, &wanted, build)? {
             Some(built) => paths.extend(built),
             None => return Ok(None),
         }
     }
     Ok(Some(paths))
+}
+
+/// The items that are named, by options or among the packages, and the packages without those.
+pub fn without_items(
+    store: &LocalStore,
+    named: &[PathBuf],
+    packages: &PackageOptions,
+) -> Result<(Vec<StorePath>, PackageOptions), Failure> {
+    let mut found = items_by_name(store, named)?;
+    let mut packages = packages.clone();
+    packages.packages.retain(|text| {
+        let inside = store.item_of(Path::new(text)).map(|(item, _)| item);
+        let item = inside.or_else(|| StorePath::parse(text).ok());
+        found.extend(item.clone());
+        item.is_none()
+    });
+    Ok((found, packages))
 }
 
 /// Whether the options name no packages at all.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use super::{
     Outcome,
+    cache::{names_nothing, without_items},
     options::{PackageOptions, RecipeOptions},
     realise, session,
 };
@@ -130,17 +131,8 @@ pub fn why(arguments: &WhyArguments) -> Outcome {
 
 /// The valid items of store paths and packages; a package must have been built or fetched.
 pub fn roots(store: &LocalStore, packages: &PackageOptions) -> Result<Vec<StorePath>, Failure> {
-    let mut packages = packages.clone();
-    let mut found = Vec::new();
-    packages.packages.retain(|text| {
-        let inside = store.item_of(Path::new(text)).map(|(item, _)| item);
-        let item = inside.or_else(|| StorePath::parse(text).ok());
-        found.extend(item.clone());
-        item.is_none()
-    });
-    let PackageOptions { packages: names, manifest, file, expression, .. } = &packages;
-    let evaluates = [names.is_empty(), manifest.is_empty(), file.is_empty(), expression.is_empty()];
-    if found.is_empty() || evaluates.contains(&false) {
+    let (mut found, packages) = without_items(store, &[], packages)?;
+    if found.is_empty() || !names_nothing(&packages) {
         let (evaluated, wanted) = session::wanted(&packages)?;
         found.extend(
             wanted.iter().filter_map(|(id, output)| evaluated.graph.node(*id).output(output).cloned()),

@@ -11,7 +11,7 @@ use clap::{ArgGroup, Args};
 
 use super::{
     Outcome, bundle,
-    cache::{Pushing, items_by_name, names_nothing, roots},
+    cache::{Pushing, names_nothing, roots, without_items},
     options::{BuildOptions, PackageOptions},
     realise, session,
 };
@@ -85,9 +85,9 @@ fn to(store: &LocalStore, host: &SshHost, arguments: &Arguments) -> Outcome {
 }
 
 fn from(store: &LocalStore, host: &SshHost, arguments: &Arguments) -> Outcome {
-    let mut wanted = items_by_name(store, &arguments.pushing.items)?;
-    if wanted.is_empty() || !names_nothing(&arguments.packages) {
-        let (evaluated, outputs) = session::wanted(&arguments.packages)?;
+    let (mut wanted, packages) = without_items(store, &arguments.pushing.items, &arguments.packages)?;
+    if wanted.is_empty() || !names_nothing(&packages) {
+        let (evaluated, outputs) = session::wanted(&packages)?;
         wanted.extend(
             outputs.iter().filter_map(|(id, output)| evaluated.graph.node(*id).output(output).cloned()),
         );

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     Outcome,
-    cache::{CacheOptions, items, names_nothing, trusted_keys_file},
+    cache::{CacheOptions, names_nothing, trusted_keys_file, without_items},
     options::PackageOptions,
     realise, session,
 };
@@ -130,9 +130,9 @@ pub struct ChallengeArguments {
 pub fn challenge(arguments: &ChallengeArguments) -> Outcome {
     let store = realise::open_store()?;
     let caches = some_caches(&arguments.caches)?;
-    let mut paths = items(&store, &arguments.items)?;
-    if !names_nothing(&arguments.packages) {
-        let (evaluated, wanted) = session::wanted(&arguments.packages)?;
+    let (mut paths, packages) = without_items(&store, &arguments.items, &arguments.packages)?;
+    if !names_nothing(&packages) {
+        let (evaluated, wanted) = session::wanted(&packages)?;
         for (id, output) in &wanted {
             paths.extend(evaluated.graph.node(*id).output(output).cloned());
         }
