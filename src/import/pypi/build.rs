@@ -31,8 +31,8 @@ pub struct Build {
 impl Build {
     /// What it cannot be built without and is in no channel.
     pub fn missing<'a>(&'a self, channel: &Channel) -> Option<&'a str> {
-        if self.rust && channel.package("rust").is_none() {
-            return Some("Rust");
+        if self.rust {
+            return Some("crates of Rust");
         }
         self.native.inputs.iter().find(|name| channel.package(name).is_none()).map(String::as_str)
     }
