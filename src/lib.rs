@@ -20,6 +20,7 @@ pub mod upstream;
 // mechanism
 pub mod archive;
 pub mod cache;
+pub mod crates;
 pub mod elf;
 pub mod executor;
 pub mod fetch;

@@ -13,7 +13,10 @@ use std::{
 const LAYERS: [(&str, &[&str]); 4] = [
     ("interface", &["cli", "report"]),
     ("domain", &["builder", "channel", "editor", "host", "import", "lint", "lower", "profile", "upstream"]),
-    ("mechanism", &["archive", "cache", "elf", "executor", "fetch", "git", "pypi", "sandbox", "store"]),
+    (
+        "mechanism",
+        &["archive", "cache", "crates", "elf", "executor", "fetch", "git", "pypi", "sandbox", "store"],
+    ),
     ("model", &["derivation", "graph", "hash", "nar", "store_path"]),
 ];
 

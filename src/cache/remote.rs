@@ -116,7 +116,8 @@ impl Cache {
             let _ = std::fs::remove_file(&file);
             return staged;
         }
-        let download = Download { name: info.path.to_string(), urls: vec![url], expected: info.file_hash };
+        let download =
+            Download { name: info.path.to_string(), urls: vec![url], expected: info.file_hash, cargo: None };
         self.fetcher.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
         let staged = self.unpack(info, store, &file);
         // The garbage collector takes what cannot be removed.

@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
     })?;
     let directory = tempfile::tempdir()?;
     let file = directory.path().join("file");
-    let download = Download { name: name.clone(), urls: vec![url], expected };
+    let download = Download { name: name.clone(), urls: vec![url], expected, cargo: None };
     Fetcher::of_host()?.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
     let size = file.metadata()?.len();
     let digest = super::hash::of_file(&file, Algorithm::Sha256)?;

@@ -1,17 +1,18 @@
 //! `builtin:fetchurl` and `builtin:fetchgit`: fixed outputs fetched in this process, outside any sandbox.
 //!
 //! For the first, the environment names `urls`, one per line, tried in order; with `executable` the file may be run, with `unpack` it is an
-//! archive whose only top directory (or whose whole content) becomes the output. For the second it names a repository's `url` and
-//! the `revision` whose files become the output. The promise of the output is checked by
+//! archive whose only top directory (or whose whole content) becomes the output; `cargo` is a program that knows a registry of crates.
+//! For the second it names a repository's `url` and the `revision` whose files become the output. The promise of the output is checked by
 //! the store; for a plain file it is checked while streaming too, so a wrong mirror is found out at once and a broken
 //! download is continued, also by a later run: partial files stay in `var/fetch`.
 //!
 //! Invariant: the lock of the output is held while its partial file is written.
 
 use std::{
+    ffi::OsString,
     fs::{self, Permissions},
     ops::ControlFlow,
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStringExt, fs::PermissionsExt},
     path::{Path, PathBuf},
     sync::OnceLock,
     time::{Duration, Instant},
@@ -107,6 +108,9 @@ impl<'a> FetchExecutor<'a> {
             name: derivation.name.to_string(),
             urls: urls.lines().map(str::trim).filter(|url| !url.is_empty()).map(str::to_owned).collect(),
             expected,
+            cargo: derivation
+                .env_str("cargo")
+                .map(|path| PathBuf::from(OsString::from_vec(self.store.to_local(path)))),
         };
         let fetched = self.fetcher()?.fetch(&download, file, &mut tell(task)).map_err(stopped)?;
         if flag("executable") {

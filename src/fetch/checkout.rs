@@ -133,8 +133,12 @@ impl Fetcher {
             pause = (pause * 2).min(LONGEST_PAUSE);
             packing = self.json(wanted.name, &url, Method::Get)?;
         }
-        let download =
-            Download { name: wanted.name.to_owned(), urls: vec![format!("{url}raw/")], expected: None };
+        let download = Download {
+            name: wanted.name.to_owned(),
+            urls: vec![format!("{url}raw/")],
+            expected: None,
+            cargo: None,
+        };
         let file = place.join("archive.tar.gz");
         let go_on = || match stop.load(Ordering::SeqCst) {
             true => ControlFlow::Break(()),

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use super::pins::PinError;
 use super::settings::SettingsError;
 use crate::archive::ArchiveError;
+use crate::crates::RegistryError;
 use crate::hash::Digest;
 use crate::pypi::PypiError;
 
@@ -63,6 +64,14 @@ pub enum FetchError {
         /// Why.
         source: Box<PypiError>,
     },
+    /// No registry can tell where the crate is.
+    #[error("cannot fetch `{name}`: {source}")]
+    Registry {
+        /// The file's name.
+        name: String,
+        /// Why.
+        source: Box<RegistryError>,
+    },
     /// The download has no address.
     #[error("there is no address to fetch `{name}` from")]
     NoAddress {
@@ -109,6 +118,7 @@ impl FetchError {
                 ))
             }
             FetchError::Index { source, .. } => source.hint(),
+            FetchError::Registry { source, .. } => source.hint(),
             FetchError::Failed { failures, .. } => failures.iter().any(|f| f.reason.is_network()).then(|| {
                 "check the network; behind a proxy set `https_proxy`; nearer mirrors can be named under `[mirrors]` in \
                  the settings"
@@ -226,6 +236,12 @@ pub enum Reason {
     Index {
         /// Why.
         source: Box<PypiError>,
+    },
+    /// No registry can tell where the crate is.
+    #[error("no registry tells where it is")]
+    Registry {
+        /// Why.
+        source: Box<RegistryError>,
     },
     /// A git repository does not deliver the commit.
     #[error("git cannot fetch it")]

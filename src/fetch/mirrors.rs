@@ -99,9 +99,9 @@ impl Mirrors {
         self.settings.archive.endpoint.as_deref()
     }
 
-    /// The indexes that the settings name for `mirror://pypi`, which is no tree of files but an index of Python packages.
-    pub fn python_indexes(&self) -> &[String] {
-        self.settings.mirrors.get("pypi").map_or(&[], Vec::as_slice)
+    /// What the settings name for `mirror://pypi` or `mirror://crates`, which are no trees of files but have an index.
+    pub fn indexes(&self, name: &str) -> &[String] {
+        self.settings.mirrors.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The addresses that a URL stands for; never empty.

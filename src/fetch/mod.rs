@@ -13,6 +13,7 @@ mod mirrors;
 mod part;
 mod pins;
 mod proxy;
+mod registries;
 mod resolver;
 mod settings;
 mod transfer;
@@ -20,8 +21,8 @@ mod transfer;
 use std::collections::HashSet;
 use std::num::NonZeroU32;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -30,7 +31,6 @@ use ureq::config::RedirectAuthHeaders;
 use ureq::tls::{RootCerts, TlsConfig};
 
 use crate::hash::{Algorithm, Digest};
-use crate::pypi::{self, Index, PypiError};
 
 pub use apt::AptConfig;
 pub use checkout::Checkout;
@@ -40,6 +40,7 @@ pub use mirrors::{Address, Mirrors, mirror_of};
 use part::Part;
 pub use pins::{PackageIndex, PackageRecord, PinChange, PinError, Refreshed, refresh_pins};
 pub(crate) use proxy::agent;
+use registries::Registries;
 pub use settings::{Archive, ObjectStorage, Patience, Settings, SettingsError, Stores, Substitutes};
 pub use transfer::file_path;
 use transfer::{Trouble, Watch, transfer};
@@ -53,6 +54,8 @@ pub struct Download {
     pub urls: Vec<String>,
     /// The digest that the content must have; without one it is whatever the server sends.
     pub expected: Option<Digest>,
+    /// A cargo whose registry is taken for `mirror://crates` when this machine has none.
+    pub cargo: Option<PathBuf>,
 }
 
 /// What was fetched.
@@ -115,8 +118,8 @@ pub struct Fetcher {
     agent: Agent,
     /// Servers that did not answer; later downloads ask them last, lest each waits for the same dead server again.
     silent: Arc<Mutex<HashSet<String>>>,
-    /// The index that `mirror://pypi` stands for, once it was needed.
-    python: Arc<OnceLock<Result<Index, PypiError>>>,
+    /// What `mirror://pypi` and `mirror://crates` stand for, once they were needed.
+    registries: Arc<Registries>,
 }
 
 impl Fetcher {
@@ -138,7 +141,7 @@ impl Fetcher {
     /// A fetcher with the given options and mirrors.
     pub fn new(options: Options, mirrors: Mirrors) -> Fetcher {
         let agent = agent(config(&options).build());
-        Fetcher { options, mirrors, agent, silent: Arc::default(), python: Arc::default() }
+        Fetcher { options, mirrors, agent, silent: Arc::default(), registries: Arc::default() }
     }
 
     /// The client that requests go through, with the environment's proxies and this host's certificates.
@@ -161,13 +164,24 @@ impl Fetcher {
         watch: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Fetched, FetchError> {
         let (addresses, unresolved) = self.addresses(download)?;
+        self.fetch_from(download, &addresses, unresolved, destination, watch)
+    }
+
+    fn fetch_from(
+        &self,
+        download: &Download,
+        addresses: &[Address],
+        unresolved: Vec<Failure>,
+        destination: &Path,
+        watch: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Fetched, FetchError> {
         let algorithm = download.expected.map_or(Algorithm::Sha256, |digest| digest.algorithm());
         // Without a digest nothing would tell that the parts belong together.
         let resume = download.expected.is_some();
         let part = Part::open(destination, algorithm, resume);
         let part = part.map_err(|source| FetchError::Write { path: destination.to_owned(), source })?;
         let failures = Vec::new();
-        Attempt { fetcher: self, download, part, failures, watch }.run(&addresses, unresolved, destination)
+        Attempt { fetcher: self, download, part, failures, watch }.run(addresses, unresolved, destination)
     }
 
     /// Fetches an index or the like into memory, by way of a temporary file.
@@ -177,11 +191,21 @@ impl Fetcher {
         url: &str,
         expected: Option<Digest>,
     ) -> Result<Vec<u8>, FetchError> {
+        let download = Download { name: name.to_owned(), urls: vec![url.to_owned()], expected, cargo: None };
+        let (addresses, unresolved) = self.addresses(&download)?;
+        self.bytes_from(&download, &addresses, unresolved)
+    }
+
+    fn bytes_from(
+        &self,
+        download: &Download,
+        addresses: &[Address],
+        unresolved: Vec<Failure>,
+    ) -> Result<Vec<u8>, FetchError> {
         let write = |source| FetchError::Write { path: std::env::temp_dir(), source };
         let directory = tempfile::tempdir().map_err(write)?;
         let file = directory.path().join("content");
-        let download = Download { name: name.to_owned(), urls: vec![url.to_owned()], expected };
-        self.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
+        self.fetch_from(download, addresses, unresolved, &file, &mut |_| ControlFlow::Continue(()))?;
         std::fs::read(&file).map_err(write)
     }
 
@@ -190,8 +214,8 @@ impl Fetcher {
         let name = || download.name.clone();
         let (mut addresses, mut unresolved) = (Vec::new(), Vec::new());
         for url in &download.urls {
-            let found = match url.strip_prefix("mirror://pypi/") {
-                Some(path) => self.python_files(path),
+            let found = match self.registry_files(url, download) {
+                Some(found) => found,
                 None => self.mirrors.resolve(url),
             };
             match found {
@@ -213,33 +237,12 @@ impl Fetcher {
             Some(Failure { reason: Reason::Index { source }, .. }) if unresolved.len() == 1 => {
                 Err(FetchError::Index { name: name(), source: source.clone() })
             }
+            Some(Failure { reason: Reason::Registry { source }, .. }) if unresolved.len() == 1 => {
+                Err(FetchError::Registry { name: name(), source: source.clone() })
+            }
             Some(_) => Err(FetchError::Failed { name: name(), failures: unresolved }),
             None => Err(FetchError::NoAddress { name: name() }),
         }
-    }
-
-    /// The addresses of `PROJECT/FILE` on the configured index of Python packages.
-    fn python_files(&self, path: &str) -> Result<Vec<Address>, Reason> {
-        let reason = |source: PypiError| Reason::Index { source: Box::new(source) };
-        let index = self.python_index().map_err(reason)?;
-        let (project, file) = path.split_once('/').ok_or(Reason::Scheme)?;
-        let address = |url: url::Url| Address {
-            agent: Some(index.web().agent(&url).clone()),
-            authorization: index.web().authorization(&url),
-            mirror: Some(("pypi".to_owned(), path.to_owned())),
-            ..Address::plain(url)
-        };
-        Ok(index.locate(project, file).map_err(reason)?.into_iter().map(address).collect())
-    }
-
-    /// The index of Python packages that this host's pip is configured for.
-    pub fn python_index(&self) -> Result<&Index, PypiError> {
-        let index = self.python.get_or_init(|| {
-            let own = self.mirrors.python_indexes();
-            let configuration = pypi::Configuration::of_host(&pypi::Choice::default(), own)?;
-            Index::new(configuration, &self.options, pypi::Cache::of_user(), false, Arc::default())
-        });
-        index.as_ref().map_err(PypiError::clone)
     }
 
     /// Remembers whether a server answers.

@@ -120,7 +120,12 @@ fn content() -> Vec<u8> {
 }
 
 fn download(urls: &[String], content: &[u8]) -> Download {
-    Download { name: "file.tar.gz".into(), urls: urls.to_vec(), expected: Some(Digest::sha256(content)) }
+    Download {
+        name: "file.tar.gz".into(),
+        urls: urls.to_vec(),
+        expected: Some(Digest::sha256(content)),
+        cargo: None,
+    }
 }
 
 struct Place {

@@ -70,7 +70,8 @@ impl Acquirer {
         if !file.is_file() {
             self.tell(&format!("fetching {url}"));
             std::fs::create_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
-            let download = Download { name: name.to_owned(), urls: vec![url.to_owned()], expected: None };
+            let download =
+                Download { name: name.to_owned(), urls: vec![url.to_owned()], expected: None, cargo: None };
             self.fetcher()?
                 .fetch(&download, &file, &mut |_| ControlFlow::Continue(()))
                 .map_err(|error| failed(chain(&error)))?;

@@ -27,4 +27,5 @@ pub use index::Index;
 pub use metadata::{Metadata, requirements_of_egg};
 pub use netrc::redacted;
 pub use simple::File;
+pub(crate) use web::certificates;
 pub use web::{Answer, Web};

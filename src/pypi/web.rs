@@ -224,7 +224,7 @@ fn message(error: &ureq::Error) -> String {
     }
 }
 
-fn certificates(path: &std::path::Path) -> Result<RootCerts, PypiError> {
+pub(crate) fn certificates(path: &std::path::Path) -> Result<RootCerts, PypiError> {
     let failed = |reason: String| PypiError::Certificates { path: path.to_owned(), reason };
     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let found: Vec<Certificate<'static>> = ureq::tls::parse_pem(&bytes)

@@ -111,7 +111,7 @@ fn archive(
         None => None,
     };
     let file = directory.join("file");
-    let download = Download { name: name.clone(), urls: urls.clone(), expected };
+    let download = Download { name: name.clone(), urls: urls.clone(), expected, cargo: None };
     fetcher.fetch(&download, &file, &mut |_| ControlFlow::Continue(()))?;
     let hash = crate::cli::hash::of_file(&file, old_hash.algorithm())?;
     realise::open_store()?.add_download(&name, &file, &hash)?;
