@@ -151,7 +151,7 @@ fn modes_choose_files_and_versions() {
     let wheel = "version \"-cp311-cp311-manylinux_2_17_x86_64.whl\")";
     has(&["binary"], &[wheel, "(wheel? . #t)", "binary 1.0 is a wheel: it has no source distribution"]);
     has(&["--wheel", "low"], &["py3-none-any.whl", "(wheel? . #t)"]);
-    has(&["rusty"], &["rusty 1.0 is a wheel: its build needs crates of Rust, which no channel has"]);
+    has(&["rusty"], &["rusty 1.0 is a wheel: its source distribution has no Cargo.lock"]);
     has(
         &["native"],
         &["(list hdf5)) ;its wheel brings libhdf5-12345678.so.3", "((hpc hdf5) #:select (hdf5))", "pkgconf"],
@@ -179,7 +179,7 @@ fn modes_choose_files_and_versions() {
     has(&["uv.lock"], &["(version \"1.0\")"]);
     for (arguments, wanted) in [
         (["--source-only", "binary"], "the newest"),
-        (["--source-only", "rusty"], "`rusty` 1.0 cannot be had: its build needs crates of Rust"),
+        (["--source-only", "rusty"], "`rusty` 1.0 cannot be had: its source distribution has no Cargo.lock"),
         (["--exclude-newer=2024-05-01", "low"], "uploaded later than `--exclude-newer` allows"),
         (["--exclude-newer=soon", "low"], "`soon` is no date"),
     ] {

@@ -3,7 +3,7 @@
 //! ```text
 //! pypi-1/pages/HASH-OF-ADDRESS       a page, with its validators and the time it was read
 //! pypi-1/metadata/SHA-256            core metadata of the file with that digest
-//! pypi-1/sources-2/SHA-256           what a source distribution says of its build
+//! pypi-1/sources-3/SHA-256           what a source distribution says of its build
 //! ```
 //! Pages are asked for again after ten minutes, as pip and uv do; the rest is named by content and never gets old. The number is that
 //! of the format. Invariant: files appear by rename; one that cannot be read counts as not there.

@@ -42,12 +42,14 @@ const PATIENCE: u32 = 3;
 /// What is of interest in a source distribution: the texts at its root, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
-    /// `PKG-INFO`, `pyproject.toml`, `setup.py`, `setup.cfg`, `meson.build`, `CMakeLists.txt`, `Cargo.lock`, where they are there.
+    /// `PKG-INFO`, `pyproject.toml`, `setup.py`, `setup.cfg`, `meson.build`, `CMakeLists.txt`, where they are there.
     pub texts: BTreeMap<String, String>,
     /// `requires.txt` of its `*.egg-info`.
     pub requires: Option<String>,
-    /// Every `Cargo.lock` below the root.
-    pub locks: Vec<String>,
+    /// Every `Cargo.lock`, by its path below the root.
+    pub locks: BTreeMap<String, String>,
+    /// The version of Rust that a `Cargo.toml` asks for, by its path below the root.
+    pub rust_versions: BTreeMap<String, String>,
     /// The Python files that define hooks of build backends, by path.
     pub backends: BTreeMap<String, String>,
     /// Whether it has files in Rust, Fortran, C++, C or Cython: the endings.
@@ -125,7 +127,7 @@ impl Index {
 
     /// What a source distribution says.
     pub fn source(&self, file: &File) -> Result<Source, PypiError> {
-        self.cached("sources-2", file, || {
+        self.cached("sources-3", file, || {
             if file.name.ends_with(".zip") {
                 let bytes = self.whole(file)?;
                 return of_zip(&bytes).map_err(|reason| PypiError::content(&file.name, reason));
@@ -333,7 +335,8 @@ impl Reader {
             self.source.languages.push(ending.to_owned());
         }
         let wanted = Some(root) == self.root.as_deref() && (is_text(rest) || is_requires(rest));
-        let wanted = wanted || rest.rsplit('/').next() == Some("Cargo.lock") || may_be_backend(rest, size);
+        let wanted = wanted || matches!(rest.rsplit('/').next(), Some("Cargo.lock" | "Cargo.toml"));
+        let wanted = wanted || may_be_backend(rest, size);
         if wanted && size > LARGEST_MEMBER {
             return Err(format!("its member `{name}` has {size} bytes, which is not read"));
         }
@@ -343,8 +346,13 @@ impl Reader {
     fn take(&mut self, name: &str, content: &[u8]) {
         let text = String::from_utf8_lossy(content).into_owned();
         let rest = name.trim_start_matches("./").split_once('/').map_or("", |(_, rest)| rest);
-        if rest.rsplit('/').next() == Some("Cargo.lock") {
-            self.source.locks.push(text.clone());
+        match rest.rsplit('/').next() {
+            Some("Cargo.lock") => drop(self.source.locks.insert(rest.to_owned(), text.clone())),
+            Some("Cargo.toml") => {
+                let version = rust_version(&text).map(|version| (rest.to_owned(), version));
+                self.source.rust_versions.extend(version);
+            }
+            _ => {}
         }
         if is_requires(rest) {
             self.source.requires = Some(text);
@@ -370,19 +378,27 @@ impl Reader {
 fn is_text(name: &str) -> bool {
     matches!(
         name,
-        "PKG-INFO"
-            | "pyproject.toml"
-            | "setup.py"
-            | "setup.cfg"
-            | "meson.build"
-            | "CMakeLists.txt"
-            | "Cargo.lock"
+        "PKG-INFO" | "pyproject.toml" | "setup.py" | "setup.cfg" | "meson.build" | "CMakeLists.txt"
     )
 }
 
 /// Whether a file may define the hooks of a backend in the project itself: in Python, not deep below the root, and not large.
 fn may_be_backend(name: &str, size: u64) -> bool {
     name.ends_with(".py") && name.split('/').count() <= 4 && size <= LARGEST_BACKEND
+}
+
+/// The version of Rust that a manifest asks for; its edition may be what does.
+fn rust_version(text: &str) -> Option<String> {
+    let table: toml::Table = toml::from_str(text).ok()?;
+    let workspace = table.get("workspace").and_then(|it| it.get("package"));
+    let tables = [table.get("package"), workspace];
+    let field = |name: &str| {
+        let found = tables.iter().flatten().filter_map(|table| table.get(name)?.as_str());
+        found.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let edition = field("edition").iter().any(|edition| edition == "2024").then(|| "1.85".to_owned());
+    // Of a package and a workspace in one file the workspace is asked for more by its other members.
+    field("rust-version").pop().or(edition)
 }
 
 fn is_requires(name: &str) -> bool {

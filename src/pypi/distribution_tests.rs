@@ -16,10 +16,20 @@ fn the_root_is_read_and_nothing_else() {
         ("a-1/src/a.egg-info/requires.txt", b"b"),
         ("a-1/src/x.pyx", b""),
         ("a-1/rust/Cargo.lock", b"lock"),
+        (
+            "a-1/rust/Cargo.toml",
+            b"[package]\nrust-version = '1.80'\n[workspace.package]\nrust-version = '1.90'",
+        ),
+        ("a-1/rust/b/Cargo.toml", b"[package]\nedition = '2024'\nrust-version = { workspace = true }"),
+        ("a-1/rust/c/Cargo.toml", b"[package]\nedition = '2021'"),
     ];
     let from_tar = of_tar(&mut tar_gz(members).as_slice()).unwrap();
     assert_eq!(from_tar.text("pyproject.toml"), Some("[build-system]"));
-    assert_eq!((from_tar.requires.as_deref(), from_tar.locks.len()), (Some("b"), 1));
+    assert_eq!(from_tar.requires.as_deref(), Some("b"));
+    assert_eq!(from_tar.locks, [("rust/Cargo.lock".to_owned(), "lock".to_owned())].into());
+    let versions: Vec<(&str, &str)> =
+        from_tar.rust_versions.iter().map(|(path, version)| (path.as_str(), version.as_str())).collect();
+    assert_eq!(versions, [("rust/Cargo.toml", "1.90"), ("rust/b/Cargo.toml", "1.85")]);
     assert_eq!(from_tar.languages, ["pyx"]);
     assert_eq!(of_zip(&zip_of(members)).unwrap(), from_tar);
 }

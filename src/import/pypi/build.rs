@@ -7,6 +7,7 @@
 use super::native::{self, Natives};
 use super::provided::Channel;
 use super::{hooks, texts};
+use crate::crates::Crate;
 use crate::pypi::Source;
 
 /// What a build needs.
@@ -20,6 +21,8 @@ pub struct Build {
     pub tools: Vec<String>,
     /// Whether it compiles Rust.
     pub rust: bool,
+    /// The crates that it compiles.
+    pub crates: Vec<Crate>,
     /// The dependencies of native code that its build files name, with the place.
     pub libraries: Vec<(String, String)>,
     /// What the tables of channels say of it.
@@ -29,12 +32,25 @@ pub struct Build {
 }
 
 impl Build {
-    /// What it cannot be built without and is in no channel.
-    pub fn missing<'a>(&'a self, channel: &Channel) -> Option<&'a str> {
-        if self.rust {
-            return Some("crates of Rust");
+    /// Takes in what parts in Rust are made of; an error is why it cannot be built with what the channels have.
+    pub fn complete(&mut self, source: &Source, channel: &Channel) -> Result<(), String> {
+        let missing = self.native.inputs.iter().find(|name| channel.package(name).is_none());
+        let rust = channel.rust().filter(|_| self.rust);
+        if let Some(missing) = missing.map(String::as_str).or((self.rust && rust.is_none()).then_some("Rust"))
+        {
+            return Err(format!("its build needs {missing}, which no channel has"));
         }
-        self.native.inputs.iter().find(|name| channel.package(name).is_none()).map(String::as_str)
+        let Some(rust) = rust else { return Ok(()) };
+        self.crates = super::rust::crates(source, rust)?;
+        self.tools.push("rust".to_owned());
+        for name in self.crates.iter().map(|known| &known.name) {
+            if let Some(package) = channel.natives().package_of_crate(name)
+                && !self.libraries.iter().any(|(known, _)| known == package)
+            {
+                self.libraries.push((package.to_owned(), format!("its Cargo.lock has {name}")));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -17,6 +17,7 @@ mod project;
 mod provided;
 mod resolver;
 mod roots;
+mod rust;
 mod writing;
 
 use std::collections::BTreeMap;

@@ -28,6 +28,8 @@ struct Library {
     words: Vec<String>,
     #[serde(default)]
     files: Vec<String>,
+    #[serde(default)]
+    crates: Vec<String>,
 }
 
 /// What the build of a project needs.
@@ -97,6 +99,11 @@ impl Natives {
         self.package(|library| library.files.iter().any(|known| known == stem))
     }
 
+    /// The package with the library that a crate is made for.
+    pub fn package_of_crate(&self, name: &str) -> Option<&str> {
+        self.package(|library| library.crates.iter().any(|known| known == name))
+    }
+
     fn package(&self, is_it: impl Fn(&Library) -> bool) -> Option<&str> {
         self.libraries.iter().find(|(_, library)| is_it(library)).map(|(package, _)| package.as_str())
     }
@@ -118,6 +125,7 @@ mod tests {
         let natives = bundled();
         assert_eq!(natives.package_of_file("libhdf5-2a3b4c5d.so.310.5.1"), Some("hdf5"));
         assert_eq!(natives.package_of_file("libz.so.1"), Some("zlib"));
+        assert_eq!(natives.package_of_crate("openssl-sys"), Some("openssl"));
         assert_eq!(natives.package_of_file("libgfortran-040039e1.so.5.0.0"), None);
         assert_eq!(natives.package_of_word("lapack"), Some("openblas"));
     }

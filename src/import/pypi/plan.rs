@@ -186,8 +186,8 @@ impl<'a> Planner<'a> {
             }
             // What is wrong with it is said where its turn comes.
             let Ok(source) = self.facts.source(key) else { continue };
-            let build = build::of_source(&key.0, &source, self.channel.natives());
-            if build.missing(self.channel).is_some() {
+            let mut build = build::of_source(&key.0, &source, self.channel.natives());
+            if build.complete(&source, self.channel).is_err() {
                 continue;
             }
             let parsed = build.requires.iter().filter_map(|text| Requirement::parse(text).ok());
@@ -303,9 +303,9 @@ impl<'a> Planner<'a> {
             }
             Err(error) => return Err(error.into()),
         };
-        let build = build::of_source(&key.0, &source, self.channel.natives());
-        if let Some(missing) = build.missing(self.channel) {
-            return Ok(Err(format!("its build needs {missing}, which no channel has")));
+        let mut build = build::of_source(&key.0, &source, self.channel.natives());
+        if let Err(reason) = build.complete(&source, self.channel) {
+            return Ok(Err(reason));
         }
         let mut requirements = Vec::new();
         for text in &build.requires {

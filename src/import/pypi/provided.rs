@@ -33,6 +33,8 @@ pub struct Channel {
     all: BTreeMap<String, Reference>,
     /// What native code in Python projects needs of them.
     natives: Natives,
+    /// The version of their Rust.
+    rust: Option<String>,
 }
 
 impl Channel {
@@ -42,6 +44,9 @@ impl Channel {
         for package in packages {
             let reference =
                 Reference { variable: package.variable.clone(), module: Some(package.module.clone()) };
+            if package.name == "rust" && channel.rust.is_none() {
+                channel.rust = Some(package.version.clone());
+            }
             channel.all.entry(package.name.clone()).or_insert_with(|| reference.clone());
             let Some(short) = package.name.strip_prefix("python-").filter(|_| use_python) else { continue };
             let Ok(version) = Version::from_str(&package.version) else { continue };
@@ -81,6 +86,11 @@ impl Channel {
     /// What native code in Python projects needs of them.
     pub fn natives(&self) -> &Natives {
         &self.natives
+    }
+
+    /// The version of Rust that they have.
+    pub fn rust(&self) -> Option<&str> {
+        self.rust.as_deref()
     }
 
     /// The normalised names of the projects that they have.

@@ -104,6 +104,12 @@ impl Writer<'_> {
                 Some("imported without what tests need".to_owned()),
             ));
         }
+        if !package.build.crates.is_empty() {
+            let rows = package.build.crates.iter();
+            let rows: Vec<String> =
+                rows.map(|it| quoted(&format!("{} {} {}", it.name, it.version, it.checksum))).collect();
+            arguments.push(("crates".to_owned(), format!("'({})", rows.join("\n")), None));
+        }
         if !package.wheel {
             arguments.extend(self.native_arguments(package));
         }
