@@ -51,6 +51,25 @@ const RECIPES: &str = r##"(define-module (my tools)
   (tool "manual" "1"
         #:extra #~(write-file (string-append #$output "/share/info/manual.info")
                               "START-INFO-DIR-ENTRY\n* Manual: (manual).  It.\nEND-INFO-DIR-ENTRY\n")))
+(define-public snake
+  (package
+    (inherit (tool "snake" "3"
+                   #:extra #~(for-each (lambda (name)
+                                         (write-file (string-append #$output name) "old"))
+                                       '("/bin/python3" "/lib/python3.11/site-packages/pip/both.py"
+                                         "/lib/python3.11/site-packages/pip/old.py"
+                                         "/lib/python3.11/site-packages/sub/pip/old.py"
+                                         "/lib/python3.11/site-packages/alone.py"))))
+    (native-search-paths
+     (list (search-path-specification
+            (variable "HPCL_PYTHONPATH") (files '("lib/python3.11/site-packages")))))))
+(define-public pip
+  (tool "pip" "9"
+        #:extra #~(for-each (lambda (name)
+                              (write-file (string-append #$output name) "new"))
+                            '("/lib/python3.11/site-packages/pip/both.py"
+                              "/lib/python3.11/site-packages/pip/new.py"
+                              "/lib/python3.11/site-packages/sub/other.py"))))
 (define-public split
   (tool "split" "1" #:outs '("out" "doc")
         #:extra #~(write-file (string-append #$output:doc "/share/doc/split") "text")))
@@ -365,6 +384,25 @@ fn hooks_run_where_they_have_something_to_do() {
     user.run(&["install", "manual"]).success();
     let menu = std::fs::read_to_string(user.link("default/share/info/dir")).unwrap();
     assert!(menu.contains("* Manual: (manual).  It.\n"), "{menu}");
+}
+
+#[test]
+fn modules_of_python_itself_do_not_mix_with_other_versions() {
+    let Some(user) = User::new("modules_of_python_itself_do_not_mix_with_other_versions") else { return };
+    let read =
+        |name: &str| std::fs::read_to_string(user.link("default/lib/python3.11/site-packages").join(name));
+    user.run(&["install", "snake"]).success();
+    assert_eq!(read("pip/both.py").unwrap(), "old");
+    user.run(&["install", "pip"]).success();
+    assert_eq!((read("pip/both.py").unwrap(), read("pip/new.py").unwrap()), ("new".into(), "new".into()));
+    assert_eq!(read("sub/other.py").unwrap(), "new");
+    for gone in ["pip/old.py", "alone.py", "sub/pip/old.py"] {
+        assert!(read(gone).is_err(), "{gone} is Python's own, which finds it without the profile");
+    }
+    assert!(user.link("default/bin/python3").exists());
+    // The same in an environment, whichever is named first.
+    let shown = user.run(&["shell", "snake", "pip", "--", "sh", "-c", "cat $HPCL_PYTHONPATH/pip/*.py"]);
+    assert_eq!(shown.success(), "newnew");
 }
 
 #[test]

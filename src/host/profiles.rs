@@ -74,7 +74,14 @@ impl Evaluation {
         hooks: &[&str],
     ) -> Result<NodeId, EvaluationError> {
         let text = manifest.to_text(&|item| item.canonical());
-        let items = manifest.transitive().into_iter().map(|entry| Value::string(entry.item.canonical()));
+        let mut entries = manifest.transitive();
+        if hooks.contains(&profile::PYTHON_MODULES) {
+            // Of two files of one name the first is taken.
+            let is_python =
+                |entry: &&profile::Entry| entry.search_paths.iter().any(|path| path.contains("PYTHONPATH\""));
+            entries.sort_by_key(is_python);
+        }
+        let items = entries.into_iter().map(|entry| Value::string(entry.item.canonical()));
         let paths = self.expression(&format!("'({})", manifest.search_path_texts().join(" ")))?;
         let arguments = vec![
             Value::string(text),

@@ -17,7 +17,7 @@ use std::{ffi::OsString, path::Path};
 pub use difference::{Change, changes};
 pub use files::StoreFiles;
 pub use generations::{Generation, Profile, ProfileError};
-pub use hooks::hooks;
+pub use hooks::{PYTHON_MODULES, hooks};
 pub use hpcl_lang::{natives::versions::compare as compare_versions, suggest::closest};
 pub use manifest::{Clash, Entry, Manifest, ManifestError};
 pub use pattern::GenerationPattern;
