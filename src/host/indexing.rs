@@ -209,11 +209,16 @@ impl Keeper {
     fn look(&self, tree: Tree, level: Level, progress: Option<&Progress>) -> std::io::Result<Findings> {
         let texts = texts(&tree)?;
         let known = self.open();
-        let outline = |(file, text): (&FileRecord, &String)| {
-            let kept = known.as_ref().filter(|known| known.holds(&file.path, &file.hash));
-            kept.and_then(|known| known.former_outline(&file.path)).or_else(|| ModuleOutline::of(text))
+        let kept = |file: &FileRecord| {
+            let known = known.as_ref().filter(|known| known.holds(&file.path, &file.hash));
+            known.and_then(|known| known.former_outline(&file.path))
         };
-        let outlines: Vec<Option<ModuleOutline>> = tree.files.iter().zip(&texts).map(outline).collect();
+        let mut outlines: Vec<Option<ModuleOutline>> = tree.files.iter().map(kept).collect();
+        outlines.par_iter_mut().zip(&texts).for_each(|(outline, text)| {
+            if outline.is_none() {
+                *outline = ModuleOutline::of(text);
+            }
+        });
         let (recipes, others) = self.modules(&tree);
         let order = |name: &str| {
             recipes.iter().find(|recipe| recipe.name.to_string() == name).map(|recipe| recipe.order)
@@ -236,7 +241,7 @@ impl Keeper {
         let others: Vec<&Recipe> = others.iter().filter(|other| is_wanted(other)).collect();
         let evaluated = self.evaluate(&wanted, &others, (&tree, &outlines, todo), level, progress)?;
         let mut modules: Vec<ModuleRecord> = outlines
-            .into_iter()
+            .into_par_iter()
             .zip(&texts)
             .map(|(outline, text)| {
                 let hashes =

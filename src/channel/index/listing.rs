@@ -20,13 +20,14 @@ use std::{
 };
 
 use hpcl_lang::natives::versions;
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
     PackageRecord,
     pattern::Pattern,
-    stored::{Place, add, read, read_bytes},
+    stored::{Part, Place, read, read_bytes},
 };
 
 /// The number of packages in a block.
@@ -125,36 +126,96 @@ fn order(one: &PackageRecord, other: &PackageRecord) -> Ordering {
 /// Adds the listing of packages to an index that is being written.
 pub(super) fn encode(bytes: &mut Vec<u8>, packages: &[PackageRecord]) -> io::Result<Parts> {
     let mut sorted: Vec<&PackageRecord> = packages.iter().collect();
-    sorted.sort_by(|one, other| order(one, other));
+    sorted.par_sort_by(|one, other| order(one, other));
     let outputs: Vec<String> = sorted.iter().map(|package| package.outputs.join(" ")).collect();
     let (systems, masks) = supported(&sorted);
     let row = |((package, outputs), mask)| row(package, outputs, mask, &systems);
     let rows: Vec<Row<'_>> =
         sorted.iter().copied().zip(outputs.iter().map(String::as_str)).zip(masks).map(row).collect();
     let mut blocks = Vec::new();
-    for (block, rows) in sorted.chunks(BLOCK).zip(rows.chunks(BLOCK)) {
-        let mut texts = (Vec::new(), String::new());
-        let mut records = (Vec::new(), Vec::new());
-        for package in block {
-            texts.0.push(u32::try_from(texts.1.len()).map_err(io::Error::other)?);
-            push_texts(&mut texts.1, package);
-            records.0.push(u32::try_from(records.1.len()).map_err(io::Error::other)?);
-            // What is searched stands there and not here.
-            let rest = PackageRecord {
-                name: String::new(),
-                upstream_name: String::new(),
-                synopsis: String::new(),
-                description: String::new(),
-                ..PackageRecord::clone(package)
-            };
-            records.1.extend(postcard::to_stdvec(&rest).map_err(io::Error::other)?);
+    // A few at once, so that not all are in memory twice.
+    let several = BLOCK * 4 * MOST_THREADS;
+    for (packages, rows) in sorted.chunks(several).zip(rows.chunks(several)) {
+        let encoded: Vec<io::Result<EncodedBlock>> =
+            packages.par_chunks(BLOCK).zip(rows.par_chunks(BLOCK)).map(encode_block).collect();
+        for block in encoded {
+            let EncodedBlock { first, rows, texts, records } = block?;
+            blocks.push(Block {
+                first,
+                texts: texts.put(bytes)?,
+                records: records.put(bytes)?,
+                rows: rows.put(bytes)?,
+            });
         }
-        let texts = add(bytes, &Texts { starts: texts.0, text: &texts.1 })?;
-        let records = add(bytes, &Records { starts: records.0, bytes: &records.1 })?;
-        let first = rows.first().map_or("", |row| row.name).to_owned();
-        blocks.push(Block { first, rows: add(bytes, &rows)?, texts, records });
     }
     Ok(Parts { blocks, systems })
+}
+
+/// A block before it has its place.
+struct EncodedBlock {
+    first: String,
+    rows: Part,
+    texts: Part,
+    records: Part,
+}
+
+fn encode_block((packages, rows): (&[&PackageRecord], &[Row<'_>])) -> io::Result<EncodedBlock> {
+    let mut texts = (Vec::with_capacity(packages.len()), String::new());
+    let mut records = (Vec::with_capacity(packages.len()), Vec::new());
+    for package in packages {
+        texts.0.push(u32::try_from(texts.1.len()).map_err(io::Error::other)?);
+        push_texts(&mut texts.1, package);
+        records.0.push(u32::try_from(records.1.len()).map_err(io::Error::other)?);
+        records.1 = postcard::to_extend(&Rest::of(package), records.1).map_err(io::Error::other)?;
+    }
+    Ok(EncodedBlock {
+        first: rows.first().map_or("", |row| row.name).to_owned(),
+        rows: Part::of(&rows)?,
+        texts: Part::of(&Texts { starts: texts.0, text: &texts.1 })?,
+        records: Part::of(&Records { starts: records.0, bytes: &records.1 })?,
+    })
+}
+
+/// A record as [`PackageRecord`] is read back, without what is searched: that stands in the texts.
+#[derive(Serialize)]
+struct Rest<'a> {
+    name: &'a str,
+    version: &'a str,
+    upstream_name: &'a str,
+    outputs: &'a [String],
+    synopsis: &'a str,
+    description: &'a str,
+    license: &'a str,
+    home_page: &'a str,
+    dependencies: &'a [String],
+    systems: &'a [String],
+    superseded: &'a Option<String>,
+    hidden: bool,
+    module: &'a str,
+    variable: &'a str,
+    location: &'a (String, usize, usize),
+}
+
+impl<'a> Rest<'a> {
+    fn of(package: &'a PackageRecord) -> Rest<'a> {
+        Rest {
+            name: "",
+            version: &package.version,
+            upstream_name: "",
+            outputs: &package.outputs,
+            synopsis: "",
+            description: "",
+            license: &package.license,
+            home_page: &package.home_page,
+            dependencies: &package.dependencies,
+            systems: &package.systems,
+            superseded: &package.superseded,
+            hidden: package.hidden,
+            module: &package.module,
+            variable: &package.variable,
+            location: &package.location,
+        }
+    }
 }
 
 fn row<'a>(package: &'a PackageRecord, outputs: &'a str, mask: u32, systems: &[String]) -> Row<'a> {
@@ -290,8 +351,14 @@ impl<'a> Listing<'a> {
 
     /// Returns the records of all packages as they were found; nothing if one is damaged.
     pub fn all_records(&self) -> Option<Vec<PackageRecord>> {
-        let count = self.rows()?.len();
-        self.own_records(&(0..count).collect::<Vec<_>>())
+        let file = self.file;
+        let of_block = |block: &Block| -> Option<Vec<PackageRecord>> {
+            let (texts, records) = (read_bytes(file, block.texts)?, read_bytes(file, block.records)?);
+            let opened = Opened::of(&texts, &records)?;
+            (0..opened.records.starts.len()).map(|slot| opened.record(slot)).collect()
+        };
+        let records: Option<Vec<Vec<PackageRecord>>> = self.parts.blocks.par_iter().map(of_block).collect();
+        Some(records?.into_iter().flatten().collect())
     }
 
     fn own_records(&self, places: &[usize]) -> Option<Vec<PackageRecord>> {
@@ -302,11 +369,11 @@ impl<'a> Listing<'a> {
                 entry.insert((read_bytes(self.file, block.texts)?, read_bytes(self.file, block.records)?));
             }
         }
-        let record = |at: &usize| {
-            let (texts, records) = blocks.get(&(at / BLOCK))?;
-            record_in(texts, records, at % BLOCK)
-        };
-        places.iter().map(record).collect()
+        let mut opened: BTreeMap<usize, Opened<'_>> = BTreeMap::new();
+        for (number, (texts, records)) in &blocks {
+            opened.insert(*number, Opened::of(texts, records)?);
+        }
+        places.iter().map(|at| opened.get(&(at / BLOCK))?.record(at % BLOCK)).collect()
     }
 
     /// Returns the places of the listed packages that all patterns match, with their scores as Guix counts them, the highest
@@ -366,18 +433,31 @@ fn rows_in(bytes: &[u8]) -> Option<Vec<Row<'_>>> {
     postcard::from_bytes(bytes).ok()
 }
 
-fn record_in(texts: &[u8], records: &[u8], slot: usize) -> Option<PackageRecord> {
-    let texts: Texts<'_> = postcard::from_bytes(texts).ok()?;
-    let records: Records<'_> = postcard::from_bytes(records).ok()?;
-    let mut record: PackageRecord =
-        postcard::from_bytes(records.bytes.get(*records.starts.get(slot)? as usize..)?).ok()?;
-    let mut fields = texts.text_of(slot)?.split('\0').map(str::to_owned);
-    record.name = fields.next()?;
-    record.upstream_name = fields.next()?;
-    let _outputs = fields.next()?;
-    record.synopsis = fields.next()?;
-    record.description = fields.next()?;
-    Some(record)
+/// A block whose records are read.
+struct Opened<'a> {
+    texts: Texts<'a>,
+    records: Records<'a>,
+}
+
+impl<'a> Opened<'a> {
+    fn of(texts: &'a [u8], records: &'a [u8]) -> Option<Opened<'a>> {
+        Some(Opened {
+            texts: postcard::from_bytes(texts).ok()?,
+            records: postcard::from_bytes(records).ok()?,
+        })
+    }
+
+    fn record(&self, slot: usize) -> Option<PackageRecord> {
+        let start = *self.records.starts.get(slot)? as usize;
+        let mut record: PackageRecord = postcard::from_bytes(self.records.bytes.get(start..)?).ok()?;
+        let mut fields = self.texts.text_of(slot)?.split('\0').map(str::to_owned);
+        record.name = fields.next()?;
+        record.upstream_name = fields.next()?;
+        let _outputs = fields.next()?;
+        record.synopsis = fields.next()?;
+        record.description = fields.next()?;
+        Some(record)
+    }
 }
 
 impl Texts<'_> {

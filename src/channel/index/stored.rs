@@ -441,14 +441,32 @@ fn remove_superseded(path: &Path) {
 }
 
 pub(super) fn add(bytes: &mut Vec<u8>, part: &impl Serialize) -> io::Result<Place> {
-    let encoded = postcard::to_stdvec(part).map_err(io::Error::other)?;
-    let place = Place {
-        offset: bytes.len() as u64,
-        length: u32::try_from(encoded.len()).map_err(io::Error::other)?,
-        check: check(&encoded),
-    };
-    bytes.extend_from_slice(&encoded);
-    Ok(place)
+    Part::of(part)?.put(bytes)
+}
+
+/// A part that has no place yet.
+pub(super) struct Part {
+    bytes: Vec<u8>,
+    check: [u8; 8],
+}
+
+impl Part {
+    pub(super) fn of(part: &impl Serialize) -> io::Result<Part> {
+        let bytes = postcard::to_stdvec(part).map_err(io::Error::other)?;
+        let check = check(&bytes);
+        Ok(Part { bytes, check })
+    }
+
+    /// Adds it to an index that is being written.
+    pub(super) fn put(self, bytes: &mut Vec<u8>) -> io::Result<Place> {
+        let place = Place {
+            offset: bytes.len() as u64,
+            length: u32::try_from(self.bytes.len()).map_err(io::Error::other)?,
+            check: self.check,
+        };
+        bytes.extend_from_slice(&self.bytes);
+        Ok(place)
+    }
 }
 
 pub(super) fn read<T: DeserializeOwned>(file: &File, place: Place) -> Option<T> {
