@@ -86,6 +86,7 @@ fn what_cannot_be_found_is_said() {
     alone.env("PATH", environment.home());
     let error = environment.finish(alone).failure(4);
     assert!(error.contains("no registry of crates is configured, and no installed cargo"), "{error}");
+    assert_eq!(error.matches("no registry of crates").count(), 1, "{error}");
     assert!(error.contains("[mirrors]\n") && error.contains("~/.cargo/config.toml"), "{error}");
     // The default is in the program: this one's is nowhere.
     environment.write("cargo", "…sparse+https://registry.invalid/…");

@@ -57,20 +57,20 @@ pub enum FetchError {
         failures: Vec<Failure>,
     },
     /// The index of Python packages cannot tell where the file is.
-    #[error("cannot fetch `{name}`: {source}")]
+    #[error("cannot fetch `{name}`: {reason}")]
     Index {
         /// The file's name.
         name: String,
         /// Why.
-        source: Box<PypiError>,
+        reason: Box<PypiError>,
     },
     /// No registry can tell where the crate is.
-    #[error("cannot fetch `{name}`: {source}")]
+    #[error("cannot fetch `{name}`: {reason}")]
     Registry {
         /// The file's name.
         name: String,
         /// Why.
-        source: Box<RegistryError>,
+        reason: Box<RegistryError>,
     },
     /// The download has no address.
     #[error("there is no address to fetch `{name}` from")]
@@ -117,8 +117,8 @@ impl FetchError {
                     "add an address to {file}:\n  [mirrors]\n  {mirror} = [\"https://mirror.example.org/{short}\"]"
                 ))
             }
-            FetchError::Index { source, .. } => source.hint(),
-            FetchError::Registry { source, .. } => source.hint(),
+            FetchError::Index { reason, .. } => reason.hint(),
+            FetchError::Registry { reason, .. } => reason.hint(),
             FetchError::Failed { failures, .. } => failures.iter().any(|f| f.reason.is_network()).then(|| {
                 "check the network; behind a proxy set `https_proxy`; nearer mirrors can be named under `[mirrors]` in \
                  the settings"

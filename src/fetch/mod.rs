@@ -235,10 +235,10 @@ impl Fetcher {
                 Err(FetchError::NoMirror { name: name(), mirror: mirror.clone(), settings: settings.clone() })
             }
             Some(Failure { reason: Reason::Index { source }, .. }) if unresolved.len() == 1 => {
-                Err(FetchError::Index { name: name(), source: source.clone() })
+                Err(FetchError::Index { name: name(), reason: source.clone() })
             }
             Some(Failure { reason: Reason::Registry { source }, .. }) if unresolved.len() == 1 => {
-                Err(FetchError::Registry { name: name(), source: source.clone() })
+                Err(FetchError::Registry { name: name(), reason: source.clone() })
             }
             Some(_) => Err(FetchError::Failed { name: name(), failures: unresolved }),
             None => Err(FetchError::NoAddress { name: name() }),

@@ -42,6 +42,14 @@ pub fn summary_text(graph: &HashedGraph, summary: &Summary) -> String {
     for (id, failed) in summary.failures() {
         failure_text(&mut text, graph, id, failed);
     }
+    let mut said: Vec<String> = Vec::new();
+    for hint in summary.failures().flat_map(|(_, failed)| hints(failed)) {
+        // What fails for many in the same way is mended once.
+        if !said.contains(&hint) {
+            let _ = writeln!(text, "hint: {hint}");
+            said.push(hint);
+        }
+    }
     let skipped = |result: &&BuildResult| matches!(result, BuildResult::DependencyFailed { .. });
     let skipped = summary.results.values().filter(skipped).count();
     let failed = summary.failures().count();
@@ -97,9 +105,6 @@ fn failure_text(text: &mut String, graph: &HashedGraph, id: crate::graph::NodeId
     if let Some(kept) = &failed.kept {
         let _ = writeln!(text, "  kept: {}\n  enter it with: {}", kept.directory.display(), kept.command);
     }
-    for hint in hints(failed) {
-        let _ = writeln!(text, "hint: {hint}");
-    }
 }
 
 fn hints(failed: &Failed) -> Vec<String> {
@@ -149,6 +154,19 @@ mod tests {
              directory of a failed build\n1 failed in 0.0 s\n"
         );
         assert_eq!(code_of(&summary), BUILD);
+    }
+
+    #[test]
+    fn a_hint_that_many_failures_have_is_given_once_below_them() {
+        let (_, mut summary) = failed(BuildError::Exit { code: 1 }.into());
+        let mut graph = GraphBuilder::new();
+        for name in ["one", "two"] {
+            let id = graph.add_node(Template::new(name, "x86_64-linux", "builtin:hpcl-1"));
+            summary.results.insert(id, BuildResult::Failed(Box::new(BuildError::Exit { code: 1 }.into())));
+        }
+        let text = summary_text(&graph.hash().unwrap(), &summary);
+        assert_eq!((text.matches("error:").count(), text.matches("hint:").count()), (2, 1), "{text}");
+        assert!(text.rfind("error:") < text.find("hint:"), "{text}");
     }
 
     #[test]
