@@ -77,7 +77,8 @@ fn a_record_has_all_fields_in_the_format_of_recutils() {
                     + riscv64-linux i586-gnu x86_64-gnu\ndependencies: ocean@1.10\nlocation: recipes/my/waves.scm:30:1\n\
                     homepage: http://example.org/python-ocean\nlicense: expat\nsynopsis: Bindings\n\
                     description: A `tool' for\n+\n+ * waves\n+ * tides\nrelevance: 15\n\n";
-    assert_eq!(shown, expected);
+    // Bundled packages that are about bindings come after it.
+    assert!(shown.starts_with(expected), "{shown}");
     let line = std::fs::read_to_string(environment.home().join("recipes/my/waves.scm")).unwrap();
     assert_eq!(line.lines().nth(29), Some("(define-public python-ocean"));
 }
