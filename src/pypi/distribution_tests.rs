@@ -22,6 +22,9 @@ fn the_root_is_read_and_nothing_else() {
         ),
         ("a-1/rust/b/Cargo.toml", b"[package]\nedition = '2024'\nrust-version = { workspace = true }"),
         ("a-1/rust/c/Cargo.toml", b"[package]\nedition = '2021'"),
+        ("a-1/conf/own/hooks.py", b"def get_requires_for_build_wheel(c): pass"),
+        ("a-1/conf/other.py", b"def build_wheel(c): pass"),
+        ("a-1/b/c/d/e/deep.py", b"def get_requires_for_build_wheel(c): pass"),
     ];
     let from_tar = of_tar(&mut tar_gz(members).as_slice()).unwrap();
     assert_eq!(from_tar.text("pyproject.toml"), Some("[build-system]"));
@@ -31,6 +34,7 @@ fn the_root_is_read_and_nothing_else() {
         from_tar.rust_versions.iter().map(|(path, version)| (path.as_str(), version.as_str())).collect();
     assert_eq!(versions, [("rust/Cargo.toml", "1.90"), ("rust/b/Cargo.toml", "1.85")]);
     assert_eq!(from_tar.languages, ["pyx"]);
+    assert_eq!(from_tar.backends.keys().collect::<Vec<_>>(), ["conf/own/hooks.py"]);
     assert_eq!(of_zip(&zip_of(members)).unwrap(), from_tar);
 }
 
