@@ -31,6 +31,9 @@ pub enum RecipeError {
     /// There is no definition at the place.
     #[error("there is no definition at line {0}")]
     NoDefinition(u32),
+    /// It names the crates of its `Cargo.lock`, which a new version has others of.
+    #[error("its `#:crates` belong to the version that it has; `hpcl import pypi --update FILE` renews both")]
+    Crates,
     /// Something is computed, or comes from another package.
     #[error("the {0} is not written in the definition")]
     NotWritten(&'static str),
@@ -51,6 +54,10 @@ pub fn at_change(text: &str, line: u32, change: &Change) -> Result<String, Recip
     let covers = |span: &Span| (span.start as usize) <= end && (span.end as usize) > start;
     let definition = data.iter().find(|datum| covers(&datum.span));
     let definition = definition.ok_or(RecipeError::NoDefinition(line))?;
+    let written = text.get(definition.span.start as usize..definition.span.end as usize).unwrap_or_default();
+    if written.contains("#:crates") {
+        return Err(RecipeError::Crates);
+    }
     let mut edits = Edits { change, found: Vec::new(), version: false, hash: false };
     edits.visit(definition, &[]);
     if !edits.version {
@@ -181,6 +188,8 @@ mod tests {
         assert_eq!(at_change(&before, 1, &change()), Err(RecipeError::NotWritten("version")));
         assert_eq!(at_change(&before, 40, &change()), Err(RecipeError::NoDefinition(40)));
         assert_eq!(at_change("(", 1, &change()), Err(RecipeError::Syntax));
+        let rust = before.replace("(synopsis", "(arguments (list #:crates '(\"a 1.0.0 0f\"))) (synopsis");
+        assert_eq!(at_change(&rust, 3, &change()), Err(RecipeError::Crates));
         let other = text("1.2.0", "v1.2", &new.to_base32(), "x");
         assert_eq!(at_change(&other, 3, &change()), Err(RecipeError::NotWritten("hash of the source")));
     }
