@@ -170,7 +170,12 @@ impl Parser<'_> {
                 self.at = self.text.len();
                 return Err(self.syntax("`\"` at the end of a string"));
             };
-            bytes.extend_from_slice(rest.get(..length).expect("memchr gives a position inside"));
+            let plain = rest.get(..length).expect("memchr gives a position inside");
+            if let Some(raw) = memchr::memchr3(b'\n', b'\r', b'\t', plain) {
+                self.at += raw;
+                return Err(self.syntax("`\\n`, `\\r` or `\\t` instead of the byte itself"));
+            }
+            bytes.extend_from_slice(plain);
             self.at += length;
             if rest.get(length) == Some(&b'"') {
                 self.at += 1;
@@ -242,6 +247,9 @@ mod tests {
         ));
         assert!(matches!(refused("Derive([", "Derive( ["), DerivationError::Syntax { offset: 7, .. }));
         assert!(matches!(refused("say", "\\s"), DerivationError::Syntax { .. }));
+        for (escaped, raw) in [("\\n", "\n"), ("\\t", "\t"), ("\\r", "\r")] {
+            assert!(matches!(refused(escaped, raw), DerivationError::Syntax { .. }), "{escaped}");
+        }
         assert!(matches!(refused("/hpcl/", "/nix/"), DerivationError::Path { .. }));
     }
 }
