@@ -59,7 +59,7 @@ pub struct Arguments {
     #[arg(long)]
     list_updaters: bool,
     /// Print as JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "update")]
     json: bool,
     #[command(flatten)]
     recipes: RecipeOptions,
@@ -126,7 +126,7 @@ pub fn run(arguments: &Arguments) -> Outcome {
         return list_dependent(&facts, &arguments.recipes);
     }
     let rows = ask(arguments, facts, &chosen, named)?;
-    if arguments.json && !arguments.update {
+    if arguments.json {
         listing::json(&rows)?;
     }
     let mut failed = false;
